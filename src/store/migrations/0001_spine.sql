@@ -1,0 +1,278 @@
+-- Up Migration
+
+-- Tenants and how they are let in ------------------------------------------------------------------
+
+CREATE TABLE customers (
+  id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  name        varchar(100) NOT NULL UNIQUE,
+  created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- An API key is rsolv_<id>_<secret>; the secret is kept as its SHA-256 alone.
+CREATE TABLE api_keys (
+  id             varchar(32) PRIMARY KEY,
+  customer_id    uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  name           varchar(100) NOT NULL,
+  secret_sha256  bytea NOT NULL CHECK (octet_length(secret_sha256) = 32),
+  scopes         text[] NOT NULL CHECK (scopes <@ ARRAY['phases:read', 'phases:write', 'sessions', 'admin']),
+  created_at     timestamptz NOT NULL DEFAULT now(),
+  expires_at     timestamptz,
+  revoked_at     timestamptz,
+  last_used_at   timestamptz
+);
+CREATE INDEX api_keys_by_customer ON api_keys (customer_id);
+
+-- verified_at is null: the claim is not verified and opens nothing.
+-- Namespaces are kept in lower case: both forges compare them without regard to case.
+CREATE TABLE forge_accounts (
+  id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  customer_id  uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  forge_type   varchar(16) NOT NULL CHECK (forge_type IN ('github', 'gitlab')),
+  namespace    varchar(500) NOT NULL CHECK (namespace = lower(namespace) AND namespace <> ''),
+  verified_at  timestamptz,
+  metadata     jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object'),
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  updated_at   timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (customer_id, forge_type, namespace)
+);
+CREATE UNIQUE INDEX forge_accounts_one_verified_owner ON forge_accounts (forge_type, namespace)
+  WHERE verified_at IS NOT NULL;
+
+-- namespace and name are lower case and identify; full_path keeps the spelling first seen, for people.
+CREATE TABLE repositories (
+  id                uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  customer_id       uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  forge_type        varchar(16) NOT NULL CHECK (forge_type IN ('github', 'gitlab')),
+  namespace         varchar(500) NOT NULL CHECK (namespace = lower(namespace)),
+  name              varchar(255) NOT NULL CHECK (name = lower(name)),
+  full_path         varchar(756) NOT NULL,
+  first_seen_at     timestamptz NOT NULL DEFAULT now(),
+  last_activity_at  timestamptz NOT NULL DEFAULT now(),
+  metadata          jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object'),
+  UNIQUE (customer_id, forge_type, namespace, name)
+);
+
+-- Sessions ------------------------------------------------------------------------------------------
+
+-- A session driven by phase runs has a repository and a subject ('issue/1204', 'commit/7776c71',
+-- 'scan-issue/1204'); a session that an agent opened has neither.
+CREATE TABLE sessions (
+  id              uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  customer_id     uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  role            varchar(50) NOT NULL,
+  task_id         uuid,
+  status          varchar(16) NOT NULL DEFAULT 'pending'
+                  CHECK (status IN ('pending', 'active', 'completed', 'failed', 'expired')),
+  outcome         varchar(32),
+  repository_id   uuid REFERENCES repositories (id) ON DELETE CASCADE,
+  subject         text,
+  last_run_order  bigint,
+  metadata        jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object'),
+  created_at      timestamptz NOT NULL DEFAULT now(),
+  updated_at      timestamptz NOT NULL DEFAULT now(),
+  CHECK ((repository_id IS NULL) = (subject IS NULL))
+);
+CREATE UNIQUE INDEX sessions_one_open ON sessions (customer_id, repository_id, subject)
+  WHERE status IN ('pending', 'active') AND subject IS NOT NULL;
+CREATE INDEX sessions_by_subject ON sessions (customer_id, repository_id, subject, last_run_order DESC)
+  WHERE subject IS NOT NULL;
+CREATE INDEX sessions_by_task ON sessions (customer_id, task_id) WHERE task_id IS NOT NULL;
+CREATE INDEX sessions_by_status ON sessions (customer_id, status, created_at DESC);
+CREATE INDEX sessions_newest_first ON sessions (customer_id, created_at DESC, id DESC);
+
+-- The states form no cycle, so a session enters each at most once: the key is the proof that no
+-- transition is ever recorded twice. from_state is null for the state a session is born in.
+CREATE TABLE session_transitions (
+  session_id   uuid NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+  customer_id  uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  from_state   varchar(16),
+  to_state     varchar(16) NOT NULL,
+  run_id       uuid,
+  created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (session_id, to_state)
+);
+
+-- Executions ----------------------------------------------------------------------------------------
+
+-- Order of runs within their slot. The gap of 1,024 between two values leaves room for runs that are
+-- ordered by compare-and-swap over PhaseRuns while Postgres is out of reach.
+CREATE SEQUENCE run_order INCREMENT BY 1024 MINVALUE 1024 START WITH 1024;
+
+CREATE TABLE scan_executions (
+  id                     uuid PRIMARY KEY,
+  customer_id            uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  repository_id          uuid NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
+  session_id             uuid REFERENCES sessions (id) ON DELETE SET NULL,
+  run_order              bigint NOT NULL,
+  commit_sha             text,
+  issue_number           bigint CHECK (issue_number > 0),
+  branch                 text,
+  pipeline_run_id        text,
+  status                 varchar(16) NOT NULL CHECK (status IN ('pending', 'running', 'completed', 'failed')),
+  vulnerabilities_count  integer,
+  data                   jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(data) = 'object'),
+  sha256                 bytea NOT NULL,
+  size_bytes             integer NOT NULL,
+  started_at             timestamptz,
+  completed_at           timestamptz,
+  error_message          text,
+  api_key_id             varchar(32),
+  phase_run_namespace    varchar(253) NOT NULL,
+  phase_run_name         varchar(253) NOT NULL,
+  created_at             timestamptz NOT NULL DEFAULT now(),
+  updated_at             timestamptz NOT NULL DEFAULT now(),
+  CHECK (commit_sha IS NOT NULL OR issue_number IS NOT NULL)
+);
+CREATE INDEX scan_executions_slot ON scan_executions (customer_id, repository_id, commit_sha, run_order DESC);
+CREATE INDEX scan_executions_issue ON scan_executions (customer_id, repository_id, issue_number, run_order DESC)
+  WHERE issue_number IS NOT NULL;
+CREATE INDEX scan_executions_session ON scan_executions (session_id);
+
+CREATE TABLE validation_executions (
+  id                     uuid PRIMARY KEY,
+  customer_id            uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  repository_id          uuid NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
+  session_id             uuid REFERENCES sessions (id) ON DELETE SET NULL,
+  run_order              bigint NOT NULL,
+  commit_sha             text,
+  issue_number           bigint NOT NULL CHECK (issue_number > 0),
+  branch                 text,
+  pipeline_run_id        text,
+  status                 varchar(16) NOT NULL CHECK (status IN ('pending', 'running', 'completed', 'failed')),
+  validated              boolean,
+  vulnerabilities_found  integer,
+  red_green              varchar(16) CHECK (red_green IN ('proven', 'inverted', 'unknown')),
+  language               varchar(100),
+  framework              varchar(100),
+  data                   jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(data) = 'object'),
+  sha256                 bytea NOT NULL,
+  size_bytes             integer NOT NULL,
+  started_at             timestamptz,
+  completed_at           timestamptz,
+  error_message          text,
+  api_key_id             varchar(32),
+  phase_run_namespace    varchar(253) NOT NULL,
+  phase_run_name         varchar(253) NOT NULL,
+  created_at             timestamptz NOT NULL DEFAULT now(),
+  updated_at             timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX validation_executions_slot
+  ON validation_executions (customer_id, repository_id, issue_number, run_order DESC);
+CREATE INDEX validation_executions_session ON validation_executions (session_id);
+
+CREATE TABLE mitigation_executions (
+  id                     uuid PRIMARY KEY,
+  customer_id            uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  repository_id          uuid NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
+  session_id             uuid REFERENCES sessions (id) ON DELETE SET NULL,
+  run_order              bigint NOT NULL,
+  commit_sha             text,
+  issue_number           bigint NOT NULL CHECK (issue_number > 0),
+  branch                 text,
+  pipeline_run_id        text,
+  status                 varchar(16) NOT NULL CHECK (status IN ('pending', 'running', 'completed', 'failed')),
+  pr_url                 text,
+  pr_number              bigint CHECK (pr_number > 0),
+  files_changed          integer,
+  trust_score            double precision CHECK (trust_score BETWEEN 0 AND 100),
+  red_green              varchar(16) CHECK (red_green IN ('proven', 'unproven', 'unknown')),
+  language               varchar(100),
+  framework              varchar(100),
+  data                   jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(data) = 'object'),
+  sha256                 bytea NOT NULL,
+  size_bytes             integer NOT NULL,
+  started_at             timestamptz,
+  completed_at           timestamptz,
+  error_message          text,
+  api_key_id             varchar(32),
+  phase_run_namespace    varchar(253) NOT NULL,
+  phase_run_name         varchar(253) NOT NULL,
+  created_at             timestamptz NOT NULL DEFAULT now(),
+  updated_at             timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX mitigation_executions_slot
+  ON mitigation_executions (customer_id, repository_id, issue_number, run_order DESC);
+CREATE INDEX mitigation_executions_session ON mitigation_executions (session_id);
+
+-- A run that repeated its neighbour in the slot has no row of its own: it stands for that row.
+CREATE TABLE duplicate_runs (
+  run_id        uuid PRIMARY KEY,
+  customer_id   uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  execution_id  uuid NOT NULL,
+  created_at    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX duplicate_runs_created ON duplicate_runs (created_at);
+
+-- Deletion on request: runs of this slot up to this order store nothing any more.
+CREATE TABLE slot_tombstones (
+  customer_id   uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  slot          text NOT NULL,
+  up_to_order   bigint NOT NULL,
+  created_at    timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (customer_id, slot)
+);
+
+-- A row that retention purged is not written again by an object that still lives.
+CREATE TABLE run_tombstones (
+  run_id       uuid PRIMARY KEY,
+  customer_id  uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  sha256       bytea NOT NULL,
+  created_at   timestamptz NOT NULL DEFAULT now()
+);
+
+-- What Postgres refused for its content: kept whole, visible, never retried blindly.
+CREATE TABLE quarantined_runs (
+  run_id               uuid PRIMARY KEY,
+  customer_id          uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  phase                varchar(16) NOT NULL,
+  slot                 text NOT NULL,
+  phase_run_namespace  varchar(253) NOT NULL,
+  phase_run_name       varchar(253) NOT NULL,
+  sqlstate             varchar(5) NOT NULL,
+  message              text NOT NULL,
+  content              bytea NOT NULL,
+  created_at           timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX quarantined_runs_by_customer ON quarantined_runs (customer_id, created_at DESC);
+
+-- Payloads too large to be carried by a PhaseRun, which refers to them by digest. The row of the
+-- execution keeps a copy of its own, so a payload is needed only until its runs are archived.
+CREATE TABLE payloads (
+  customer_id  uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  sha256       bytea NOT NULL CHECK (octet_length(sha256) = 32),
+  data         jsonb NOT NULL CHECK (jsonb_typeof(data) = 'object'),
+  size_bytes   integer NOT NULL,
+  touched_at   timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (customer_id, sha256)
+);
+CREATE INDEX payloads_touched ON payloads (touched_at);
+
+-- Audit ---------------------------------------------------------------------------------------------
+
+CREATE TABLE audit_events (
+  id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  customer_id  uuid REFERENCES customers (id) ON DELETE CASCADE,
+  event_type   varchar(100) NOT NULL,
+  role         varchar(50),
+  timestamp    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  trace_id     text,
+  metadata     jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object')
+);
+CREATE INDEX audit_events_newest_first ON audit_events (customer_id, timestamp DESC, id DESC);
+CREATE INDEX audit_events_by_trace ON audit_events (customer_id, trace_id) WHERE trace_id IS NOT NULL;
+CREATE INDEX audit_events_by_type ON audit_events (customer_id, event_type, timestamp DESC);
+
+-- Which database this is ----------------------------------------------------------------------------
+
+-- A receipt names the incarnation of the database that gave it. The name changes when the cluster is
+-- another (initdb), the database is another (dump and restore), or history forked (recovery,
+-- promotion: the timeline), so that a receipt never vouches for a row that a restore took away.
+CREATE FUNCTION database_incarnation() RETURNS text
+  LANGUAGE sql STABLE PARALLEL RESTRICTED
+  RETURN (
+    SELECT left(encode(sha256(convert_to(
+      (SELECT system_identifier FROM pg_control_system())::text
+        || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())::text
+        || '/' || CASE WHEN pg_is_in_recovery() THEN 'replica' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
+      'UTF8')), 'hex'), 16)
+  );
