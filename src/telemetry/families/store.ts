@@ -1,0 +1,42 @@
+import { Counter, Histogram, type Registry } from 'prom-client';
+import { zeroCounter, zeroHistogram } from '../zero-series.ts';
+
+/** The steps of a store request in their order; `normalise` includes checking, `auth` the one admission statement. */
+export const STORE_STAGES = ['normalise', 'auth', 'create', 'wait'] as const;
+export type StoreStage = (typeof STORE_STAGES)[number];
+
+/** Where a result was durable when it was acknowledged. */
+export const DURABILITIES = ['row', 'object'] as const;
+export type Durability = (typeof DURABILITIES)[number];
+
+/** What becomes of the credentials of a request. */
+export const AUTH_OUTCOMES = ['accepted', 'missing', 'invalid', 'scope', 'namespace'] as const;
+export type AuthOutcome = (typeof AUTH_OUTCOMES)[number];
+
+/** The store request, stage by stage, and who was let in. */
+export function createStoreMetrics(registry: Registry) {
+  const registers = [registry];
+  const stage = new Histogram({
+    name: 'phaserun_store_stage_duration_seconds',
+    help: 'Seconds that a store request spent in each stage.',
+    labelNames: ['stage'] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const acknowledged = new Counter({
+    name: 'phaserun_store_acknowledged_total',
+    help: 'Store requests answered with 2xx, by where the result was durable: as a row, or as a PhaseRun.',
+    labelNames: ['durability'] as const,
+    registers,
+  });
+  const authentication = new Counter({
+    name: 'phaserun_auth_outcomes_total',
+    help: 'Requests to protected routes by what became of their credentials.',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
+  zeroHistogram(stage, { stage: STORE_STAGES });
+  zeroCounter(acknowledged, { durability: DURABILITIES });
+  zeroCounter(authentication, { outcome: AUTH_OUTCOMES });
+  return { stage, acknowledged, authentication };
+}

@@ -1,0 +1,57 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { createBuildMetrics } from './families/build.ts';
+import { createHttpMetrics } from './families/http.ts';
+import { createInformerMetrics } from './families/informer.ts';
+import { createKubernetesClientMetrics } from './families/kubernetes-client.ts';
+import { createLeaderElectionMetrics } from './families/leader-election.ts';
+import { createPostgresMetrics } from './families/postgres.ts';
+import { createProductFamilies } from './families/product.ts';
+import { createReconcileMetrics } from './families/reconcile.ts';
+import { createStoreMetrics } from './families/store.ts';
+import { createWorkQueueMetrics } from './families/work-queue.ts';
+import { ProductMetrics } from './product-metrics.ts';
+
+export interface MetricsOptions {
+  /** Whether to watch the process too: event loop, garbage collection, memory. It installs observers that live as long as the process. */
+  readonly defaultMetrics: boolean;
+  /** Label combinations a family may have before `repo` becomes `other`. */
+  readonly seriesLimit?: number;
+}
+
+/** Every metric of the program, each declared once, by subsystem. */
+export interface Metrics {
+  readonly build: ReturnType<typeof createBuildMetrics>;
+  readonly http: ReturnType<typeof createHttpMetrics>;
+  readonly store: ReturnType<typeof createStoreMetrics>;
+  readonly product: ProductMetrics;
+  readonly workQueue: ReturnType<typeof createWorkQueueMetrics>;
+  readonly reconcile: ReturnType<typeof createReconcileMetrics>;
+  readonly informer: ReturnType<typeof createInformerMetrics>;
+  readonly leaderElection: ReturnType<typeof createLeaderElectionMetrics>;
+  readonly kubernetes: ReturnType<typeof createKubernetesClientMetrics>;
+  readonly postgres: ReturnType<typeof createPostgresMetrics>;
+  /** Content type of {@link Metrics.expose}. */
+  readonly contentType: string;
+  /** All metrics in the Prometheus text format. */
+  expose(): Promise<string>;
+}
+
+/** Declares every metric on a registry of its own; call it once a process. */
+export function createMetrics({ defaultMetrics, seriesLimit = 2_000 }: MetricsOptions): Metrics {
+  const registry = new Registry();
+  if (defaultMetrics) collectDefaultMetrics({ register: registry });
+  return {
+    build: createBuildMetrics(registry),
+    http: createHttpMetrics(registry),
+    store: createStoreMetrics(registry),
+    product: new ProductMetrics(createProductFamilies(registry), seriesLimit),
+    workQueue: createWorkQueueMetrics(registry),
+    reconcile: createReconcileMetrics(registry),
+    informer: createInformerMetrics(registry),
+    leaderElection: createLeaderElectionMetrics(registry),
+    kubernetes: createKubernetesClientMetrics(registry),
+    postgres: createPostgresMetrics(registry),
+    contentType: registry.contentType,
+    expose: () => registry.metrics(),
+  };
+}
