@@ -5,7 +5,7 @@ type ClosedLabels<Name extends string> = Readonly<Record<Name, readonly string[]
  * alert on "none of these" has a series to look at.
  */
 export function zeroCounter<Name extends string>(
-  counter: { inc(labels: Record<Name, string>, value: number): void },
+  counter: { inc(labels: Record<NoInfer<Name>, string>, value: number): void },
   closed: ClosedLabels<Name>,
 ): void {
   for (const labels of combinations(closed)) counter.inc(labels, 0);
@@ -13,7 +13,7 @@ export function zeroCounter<Name extends string>(
 
 /** The same for a histogram. */
 export function zeroHistogram<Name extends string>(
-  histogram: { zero(labels: Record<Name, string>): void },
+  histogram: { zero(labels: Record<NoInfer<Name>, string>): void },
   closed: ClosedLabels<Name>,
 ): void {
   for (const labels of combinations(closed)) histogram.zero(labels);
