@@ -1,0 +1,73 @@
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { identifyProcess, isRunning, type ProcessIdentity } from './process-identity.ts';
+
+/** Another process, or this one by an earlier call, holds the directory. */
+export class DirectoryInUseError extends Error {
+  override readonly name = 'DirectoryInUseError';
+  readonly code = 'DIRECTORY_IN_USE';
+  readonly directory: string;
+  readonly pid: number;
+
+  constructor(directory: string, pid: number) {
+    super(`${directory} is in use by process ${pid}; stop it first, or choose another folder`);
+    this.directory = directory;
+    this.pid = pid;
+  }
+}
+
+export interface DirectoryLock {
+  release(): Promise<void>;
+}
+
+/**
+ * Takes an existing directory for this process. A lock whose holder has died counts for nothing.
+ * @throws DirectoryInUseError naming the process that holds it.
+ */
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+  const path = join(directory, 'lock');
+  const self = await identifyProcess(process.pid);
+  if (self === undefined) throw new Error('cannot tell when this process started');
+  while (!(await create(path, self))) {
+    const holder = await readIdentity(path);
+    if (holder !== undefined && (await isRunning(holder)))
+      throw new DirectoryInUseError(directory, holder.pid);
+    await discard(path, holder);
+  }
+  return { release: () => rm(path, { force: true }) };
+}
+
+/** Reads what {@link writeIdentity} wrote; undefined when there is nothing of the kind. */
+export async function readIdentity(path: string): Promise<ProcessIdentity | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const [pid, started] = text.trim().split(' ', 2);
+  return pid !== undefined && started !== undefined ? { pid: Number(pid), started } : undefined;
+}
+
+export async function writeIdentity(path: string, { pid, started }: ProcessIdentity): Promise<void> {
+  await writeFile(path, `${pid} ${started}\n`);
+}
+
+/** Linking is atomic and fails where something stands; a reader never sees half a lock. */
+async function create(path: string, self: ProcessIdentity): Promise<boolean> {
+  const draft = `${path}.${self.pid}`;
+  await writeIdentity(draft, self);
+  try {
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/** Moves a dead holder's lock away; puts it back when somebody else took the directory in between. */
+async function discard(path: string, dead: ProcessIdentity | undefined): Promise<void> {
+  const moved = `${path}.${process.pid}.dead`;
+  await rename(path, moved).catch(() => undefined);
+  const found = await readIdentity(moved);
+  if (found !== undefined && found.started !== dead?.started) await link(moved, path).catch(() => undefined);
+  await rm(moved, { force: true });
+}
