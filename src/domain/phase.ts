@@ -30,3 +30,8 @@ export function isForward(from: RunStatus, to: RunStatus): boolean {
 export function isFinished(status: RunStatus): boolean {
   return status === 'completed' || status === 'failed';
 }
+
+/** The phase that a client means, by any of its spellings; undefined for anything else. */
+export function parsePhase(spelling: string): Phase | undefined {
+  return Object.hasOwn(PHASE_SPELLINGS, spelling) ? PHASE_SPELLINGS[spelling] : undefined;
+}

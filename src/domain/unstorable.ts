@@ -1,0 +1,98 @@
+/** Deeper than any payload known, and shallow enough that no store of ours, nor a stack, is strained. */
+export const MAX_DEPTH = 64;
+
+/** What some store of ours could not keep as it is, and where: `data.vulnerabilities[3].message`. */
+export interface Unstorable {
+  readonly path: string;
+  /** A sentence without its subject: `must not hold …`. */
+  readonly message: string;
+}
+
+/**
+ * Finds the first thing in a parsed JSON value that would not come back as it went in: strings or keys
+ * with NUL or a lone surrogate (Postgres refuses them), numbers beyond a double, nesting beyond
+ * {@link MAX_DEPTH}, and keys that reach for a prototype. `path` names the value itself in what is found; a
+ * value that has one lies a level down in its document, and is allowed a level less.
+ */
+export function findUnstorable(value: unknown, path = ''): Unstorable | undefined {
+  const bad = search(value, path === '' ? 0 : 1);
+  return bad && { path: spellPath(path, bad.steps.toReversed()), message: bad.message };
+}
+
+/** Whether Postgres keeps this string as it is. */
+export function isStorableText(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
+}
+
+/** One step down into a value: a key or an index. */
+export type PathStep = string | number;
+
+/** Spells a path as JavaScript would, cut where a hostile document makes it unreadably long. */
+export function spellPath(root: string, steps: readonly PathStep[]): string {
+  let path = root;
+  for (const step of steps) {
+    path += spellStep(step, path === '');
+    if (path.length > PATH_LIMIT) return `${path.slice(0, PATH_LIMIT)}…`.toWellFormed();
+  }
+  return path;
+}
+
+interface Found {
+  readonly message: string;
+  /** Innermost first. */
+  readonly steps: PathStep[];
+}
+
+const PATH_LIMIT = 200;
+const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
+
+function spellStep(step: PathStep, first: boolean): string {
+  if (typeof step === 'number') return `[${step}]`;
+  if (!IDENTIFIER.test(step)) return `[${JSON.stringify(step.slice(0, PATH_LIMIT))}]`;
+  return first ? step : `.${step}`;
+}
+
+function search(value: unknown, depth: number): Found | undefined {
+  if (typeof value === 'string') {
+    return isStorableText(value) ? undefined : found('must not hold NUL or a lone surrogate');
+  }
+  if (typeof value === 'number') {
+    return Number.isFinite(value) ? undefined : found('must be a number that a double can hold');
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depth === MAX_DEPTH) return found(`must not be nested deeper than ${MAX_DEPTH} levels`);
+  return Array.isArray(value) ? searchArray(value, depth) : searchObject(value, depth);
+}
+
+function searchArray(array: readonly unknown[], depth: number): Found | undefined {
+  for (let index = 0; index < array.length; index++) {
+    const inner = search(array[index], depth + 1);
+    if (inner !== undefined) return within(inner, index);
+  }
+  return undefined;
+}
+
+function searchObject(object: object, depth: number): Found | undefined {
+  for (const [key, value] of Object.entries(object)) {
+    const inner = findBadKey(key, value) ?? search(value, depth + 1);
+    if (inner !== undefined) return within(inner, key);
+  }
+  return undefined;
+}
+
+function findBadKey(key: string, value: unknown): Found | undefined {
+  if (!isStorableText(key)) return found('must not have a key with NUL or a lone surrogate');
+  if (key === '__proto__') return found('must not be used as a key');
+  const reachesPrototype =
+    key === 'constructor' && typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype');
+  return reachesPrototype ? { message: 'must not be used as a key', steps: ['prototype'] } : undefined;
+}
+
+function found(message: string): Found {
+  return { message, steps: [] };
+}
+
+function within(inner: Found, step: PathStep): Found {
+  inner.steps.push(step);
+  return inner;
+}
