@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig } from './config.ts';
+
+describe('loadConfig', () => {
+  it('has a default for everything but the database', () => {
+    const config = loadConfig({});
+    expect(config).toMatchObject({ port: 8088, databasePoolMax: 5, namespace: 'phaserun-system' });
+    expect(config.databaseUrl).toBeUndefined();
+  });
+
+  it('reads CONTROLLER_PORT as the older name of PORT', () => {
+    expect(loadConfig({ CONTROLLER_PORT: '9000' }).port).toBe(9000);
+    expect(loadConfig({ CONTROLLER_PORT: '9000', PORT: '9001' }).port).toBe(9001);
+  });
+
+  it('takes an empty variable for an unset one', () => {
+    expect(loadConfig({ DATABASE_URL: '', PORT: '' })).toMatchObject({ databaseUrl: undefined, port: 8088 });
+  });
+
+  it.each([
+    ['PORT', 'http'],
+    ['PORT', '70000'],
+    ['DATABASE_URL', 'mysql://localhost/x'],
+    ['REDIS_URL', 'localhost:6379'],
+    ['ENABLE_PROMETHEUS_METRICS', 'yes'],
+    ['LOG_LEVEL', 'loud'],
+    ['POD_NAMESPACE', 'Not_A_Namespace'],
+  ])('refuses %s=%s and names the variable', (name, value) => {
+    const load = () => loadConfig({ [name]: value });
+    expect(load).toThrow(ConfigError);
+    expect(load).toThrow(new RegExp(name));
+  });
+});

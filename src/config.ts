@@ -1,0 +1,108 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+/** Raised when an environment variable cannot be used; the message names the variable and the fix. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const flag = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .transform((value) => value === 'true');
+
+function integer(low: number, high: number) {
+  return z
+    .string()
+    .regex(/^\d{1,10}$/, 'must be a whole number')
+    .transform(Number)
+    .refine((value) => value >= low && value <= high, `must lie between ${low} and ${high}`);
+}
+
+function url(protocols: readonly string[]) {
+  return z.string().refine((value) => protocols.includes(URL.parse(value)?.protocol ?? ''), {
+    error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  });
+}
+
+const dnsLabel = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a Kubernetes namespace name');
+
+/** Every variable the program reads, apart from those of the published client (`src/client/environment.ts`). */
+const environment = z.object({
+  DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  DATABASE_POOL_MAX: integer(1, 1000).default(5),
+  REDIS_URL: url(['redis:', 'rediss:']).optional(),
+  KUBECONFIG: z.string().optional(),
+  POD_NAMESPACE: dnsLabel.optional(),
+  POD_NAME: z.string().optional(),
+  HOST: z.string().default('0.0.0.0'),
+  PORT: integer(0, 65_535).optional(),
+  CONTROLLER_PORT: integer(0, 65_535).optional(),
+  METRICS_PORT: integer(0, 65_535).default(8089),
+  ENABLE_PROMETHEUS_METRICS: flag.default(true),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  SESSION_RETENTION_DAYS: integer(1, 3650).default(7),
+  MAX_ARCHIVED_PHASERUNS: integer(0, 1_000_000).default(5000),
+  RECONCILE_CONCURRENCY: integer(1, 256).default(16),
+  KUBEBUILDER_ASSETS: z.string().optional(),
+  XDG_CACHE_HOME: z.string().optional(),
+});
+
+/** Typed settings of a process. */
+export interface Config {
+  readonly databaseUrl: string | undefined;
+  readonly databasePoolMax: number;
+  readonly redisUrl: string | undefined;
+  /** Path of a kubeconfig; undefined: in-cluster credentials, else `~/.kube/config`. */
+  readonly kubeconfig: string | undefined;
+  /** Namespace that this process lives in: holds the Lease, and PhaseRuns of customers with no namespace of their own. */
+  readonly namespace: string;
+  /** Names this process among its replicas. */
+  readonly podName: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  /** Port of the controller's metrics and probes. */
+  readonly metricsPort: number;
+  readonly prometheusMetrics: boolean;
+  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  readonly sessionRetentionDays: number;
+  /** Archived PhaseRuns with a TTL that may stay in the cluster; the oldest go first. */
+  readonly maxArchivedPhaseRuns: number;
+  readonly reconcileConcurrency: number;
+  /** Folder with kube-apiserver and etcd, for `dev`. */
+  readonly kubebuilderAssets: string | undefined;
+  /** Where downloads and builds are kept from run to run. */
+  readonly cacheDirectory: string;
+}
+
+/**
+ * Reads the settings from the environment. An empty variable counts as unset, as in a chart's `value: ""`.
+ * @throws {ConfigError} naming every variable that cannot be used.
+ */
+export function loadConfig(variables: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const present = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+  const parsed = environment.safeParse(present);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+    throw new ConfigError(`The environment cannot be used: ${problems.join('; ')}`);
+  }
+  const env = parsed.data;
+  return {
+    databaseUrl: env.DATABASE_URL,
+    databasePoolMax: env.DATABASE_POOL_MAX,
+    redisUrl: env.REDIS_URL,
+    kubeconfig: env.KUBECONFIG,
+    namespace: env.POD_NAMESPACE ?? 'phaserun-system',
+    podName: env.POD_NAME,
+    host: env.HOST,
+    port: env.PORT ?? env.CONTROLLER_PORT ?? 8088,
+    metricsPort: env.METRICS_PORT,
+    prometheusMetrics: env.ENABLE_PROMETHEUS_METRICS,
+    logLevel: env.LOG_LEVEL,
+    sessionRetentionDays: env.SESSION_RETENTION_DAYS,
+    maxArchivedPhaseRuns: env.MAX_ARCHIVED_PHASERUNS,
+    reconcileConcurrency: env.RECONCILE_CONCURRENCY,
+    kubebuilderAssets: env.KUBEBUILDER_ASSETS,
+    cacheDirectory: env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),
+  };
+}
