@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { findUnstorable, type PathStep, spellPath, type Unstorable } from './unstorable.ts';
 
+export { findUnstorable } from './unstorable.ts';
+
 export type ParsedJson =
   | { readonly ok: true; readonly value: unknown }
   | ({ readonly ok: false } & Unstorable);

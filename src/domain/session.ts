@@ -52,9 +52,10 @@ export function isTerminal(state: SessionState): boolean {
 export function pathTo(from: SessionState | null, target: SessionState): readonly SessionTransition[] {
   if (from === target) return [];
   const next: readonly SessionState[] = from === null ? ['pending'] : SESSION_TRANSITIONS[from];
-  const paths = next
-    .map((to): readonly SessionTransition[] => [{ from, to }, ...pathTo(to, target)])
-    .filter((path) => path.at(-1)?.to === target);
+  const paths = next.flatMap((to) => {
+    const rest = pathTo(to, target);
+    return to === target || rest.length > 0 ? [[{ from, to }, ...rest]] : [];
+  });
   return paths.toSorted((a, b) => a.length - b.length)[0] ?? [];
 }
 
@@ -64,17 +65,12 @@ export function planSession(run: {
   readonly status: RunStatus;
   readonly derived: DerivedResult;
 }): SessionPlan {
-  switch (run.status) {
-    case 'pending':
-      return { target: 'pending' };
-    case 'running':
-      return { target: 'active' };
-    case 'failed':
-      return { target: 'failed' };
-    case 'completed':
-      return COMPLETED[run.phase](run.derived);
-  }
+  return run.status === 'completed'
+    ? COMPLETED[run.phase](run.derived)
+    : { target: OPEN_OR_FAILED[run.status] };
 }
+
+const OPEN_OR_FAILED = { pending: 'pending', running: 'active', failed: 'failed' } as const;
 
 const COMPLETED: Readonly<Record<Phase, (derived: DerivedResult) => SessionPlan>> = {
   scan: () => ({ target: 'completed' }),

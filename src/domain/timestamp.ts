@@ -1,20 +1,19 @@
-// RFC 3339 §5.6, upper case and without leap seconds, which no runner sends and few stores keep.
-const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
-
 /**
- * Reads an RFC 3339 time and gives it in UTC, to the millisecond: `2026-02-11T09:14:03.220Z`. Undefined for what
- * is none, and for years that Postgres or Kubernetes would not keep (before 1, after 9999).
+ * RFC 3339 §5.6 as every store of ours keeps it: upper case, no leap second, 1970 to 2999, offsets that are
+ * in use. RE2, since the Kubernetes API server checks it too; that the day exists is not in it.
  */
+export const TIMESTAMP_PATTERN =
+  /^(19[7-9][0-9]|2[0-9]{3})-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$/;
+
+/** Reads an RFC 3339 time and gives it in UTC, to the millisecond: `2026-02-11T09:14:03.220Z`. Undefined for what is none. */
 export function parseTimestamp(text: string): string | undefined {
-  if (!RFC3339.test(text) || !isCalendarDay(text)) return undefined;
-  const time = new Date(text);
-  if (Number.isNaN(time.getTime())) return undefined;
-  const year = time.getUTCFullYear();
-  return year >= 1 && year <= 9999 ? time.toISOString() : undefined;
+  return TIMESTAMP_PATTERN.test(text) && isCalendarDay(text.slice(0, 10))
+    ? new Date(text).toISOString()
+    : undefined;
 }
 
 /** Date takes 31 February for 3 March. */
-function isCalendarDay(text: string): boolean {
-  const day = new Date(`${text.slice(0, 10)}T00:00:00Z`);
-  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text.slice(0, 10));
+function isCalendarDay(day: string): boolean {
+  const midnight = new Date(`${day}T00:00:00Z`);
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day);
 }

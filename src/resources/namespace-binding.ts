@@ -19,7 +19,10 @@ export function customerOfNamespace(namespace: Namespace | undefined): string | 
 }
 
 /** The namespace that holds a customer's runs: of those bound to it the oldest, so that a second binding moves nothing. */
-export function namespaceOfCustomer(namespaces: readonly Namespace[], customerId: string): string | undefined {
+export function namespaceOfCustomer(
+  namespaces: readonly Namespace[],
+  customerId: string,
+): string | undefined {
   const ageKey = ({ metadata }: Namespace) => `${metadata.creationTimestamp}/${metadata.name}`;
   return namespaces
     .filter((namespace) => customerOfNamespace(namespace) === customerId)
@@ -30,6 +33,7 @@ export function namespaceOfCustomer(namespaces: readonly Namespace[], customerId
 export function leanNamespace({ metadata }: Namespace): Namespace {
   const { name, resourceVersion, creationTimestamp } = metadata;
   const customerId = metadata.annotations?.[CUSTOMER_ID_ANNOTATION];
-  const annotations = customerId === undefined ? {} : { annotations: { [CUSTOMER_ID_ANNOTATION]: customerId } };
+  const annotations =
+    customerId === undefined ? {} : { annotations: { [CUSTOMER_ID_ANNOTATION]: customerId } };
   return { metadata: { name, resourceVersion, creationTimestamp, ...annotations } };
 }
