@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { identifyProcess, isRunning, type ProcessIdentity } from './process-identity.ts';
@@ -17,6 +18,7 @@ export class DirectoryInUseError extends Error {
 }
 
 export interface DirectoryLock {
+  /** Once; later calls do nothing. */
   release(): Promise<void>;
 }
 
@@ -34,13 +36,18 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
       throw new DirectoryInUseError(directory, holder.pid);
     await discard(path, holder);
   }
-  return { release: () => rm(path, { force: true }) };
+  let held = true;
+  const release = async () => {
+    if (held) await rm(path, { force: true });
+    held = false;
+  };
+  return { release };
 }
 
 /** Reads what {@link writeIdentity} wrote; undefined when there is nothing of the kind. */
 export async function readIdentity(path: string): Promise<ProcessIdentity | undefined> {
   const text = await readFile(path, 'utf8').catch(() => '');
-  const [pid, started] = text.trim().split(' ', 2);
+  const [, pid, started] = /^(\d+) (.+)$/m.exec(text) ?? [];
   return pid !== undefined && started !== undefined ? { pid: Number(pid), started } : undefined;
 }
 
@@ -50,7 +57,7 @@ export async function writeIdentity(path: string, { pid, started }: ProcessIdent
 
 /** Linking is atomic and fails where something stands; a reader never sees half a lock. */
 async function create(path: string, self: ProcessIdentity): Promise<boolean> {
-  const draft = `${path}.${self.pid}`;
+  const draft = `${path}.${randomUUID()}`;
   await writeIdentity(draft, self);
   try {
     await link(draft, path);
@@ -65,7 +72,7 @@ async function create(path: string, self: ProcessIdentity): Promise<boolean> {
 
 /** Moves a dead holder's lock away; puts it back when somebody else took the directory in between. */
 async function discard(path: string, dead: ProcessIdentity | undefined): Promise<void> {
-  const moved = `${path}.${process.pid}.dead`;
+  const moved = `${path}.${randomUUID()}`;
   await rename(path, moved).catch(() => undefined);
   const found = await readIdentity(moved);
   if (found !== undefined && found.started !== dead?.started) await link(moved, path).catch(() => undefined);

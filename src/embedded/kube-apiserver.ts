@@ -44,8 +44,9 @@ export interface StartKubernetesOptions {
  * @throws DirectoryInUseError, ServerStartError
  */
 export async function startKubernetes(options: StartKubernetesOptions): Promise<EmbeddedKubernetes> {
-  const { directory, assets, onProgress = () => undefined, durable = true } = options;
-  const lock = await claimDirectory(directory);
+  const { assets, onProgress = () => undefined, durable = true } = options;
+  const claim = await claimDirectory(options.directory);
+  const { directory } = claim;
   let etcd: EmbeddedEtcd | undefined;
   try {
     const credentials = await ensureCredentials(directory);
@@ -63,10 +64,10 @@ export async function startKubernetes(options: StartKubernetesOptions): Promise<
     const apiserver = await start();
     const kubeconfigPath = join(directory, 'kubeconfig');
     await writeKubeconfig(kubeconfigPath, port, credentials);
-    return controlPlane({ etcd, apiserver, start, port, kubeconfigPath, release: () => lock.release() });
+    return controlPlane({ etcd, apiserver, start, port, kubeconfigPath, release: () => claim.release() });
   } catch (error) {
     await etcd?.stop();
-    await lock.release();
+    await claim.release();
     throw error;
   }
 }

@@ -17,11 +17,18 @@ export interface KubernetesAssets {
   readonly kubectl?: string;
 }
 
+/** Where to look, as far as the environment says. */
+export interface KubernetesEnvironment {
+  /** KUBEBUILDER_ASSETS: a folder with kube-apiserver and etcd. */
+  readonly kubebuilderAssets?: string;
+  /** XDG_CACHE_HOME; default `~/.cache`. */
+  readonly cacheDirectory?: string;
+}
+
 export interface EnsureKubernetesAssetsOptions {
   readonly onProgress: (message: string) => void;
   readonly signal?: AbortSignal;
-  /** KUBEBUILDER_ASSETS and XDG_CACHE_HOME, where they are set. */
-  readonly environment?: { readonly kubebuilderAssets?: string; readonly cacheDirectory?: string };
+  readonly environment?: KubernetesEnvironment;
 }
 
 /**

@@ -34,15 +34,15 @@ export interface StartPostgresOptions {
  * @throws DirectoryInUseError, ServerStartError; PostgresNotInstalledError when the programs are missing.
  */
 export async function startPostgres(options: StartPostgresOptions): Promise<EmbeddedPostgres> {
-  const { directory } = options;
   const programs = await locatePostgres();
   const user = await findServiceUser();
-  const lock = await claimDirectory(directory);
+  const claim = await claimDirectory(options.directory);
+  const { directory } = claim;
   try {
     const password = await ensureDatabase(directory, programs, user);
     const port = await findFreePort(options.port);
     const start = () =>
-      startPostmaster({ ...options, durable: options.durable ?? true, port, programs, user });
+      startPostmaster({ directory, durable: options.durable ?? true, port, programs, user });
     let running = await start();
     return {
       url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
@@ -54,11 +54,11 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Embe
       },
       stop: async () => {
         await running.stop('SIGINT');
-        await lock.release();
+        await claim.release();
       },
     };
   } catch (error) {
-    await lock.release();
+    await claim.release();
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DirectoryLock, lockDirectory, readIdentity, writeIdentity } from './directory-lock.ts';
 import { identifyProcess, isRunning } from './process-identity.ts';
@@ -52,18 +52,25 @@ const STOP_TIMEOUT_MS = 10_000;
  */
 const WATCHED = 'exec 3<&0; (read -r _ <&3; kill -s "$0" -- -$$) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-';
 
+/** A directory that this process alone starts servers in, until it is released. */
+export interface ClaimedDirectory extends DirectoryLock {
+  /** Absolute. */
+  readonly directory: string;
+}
+
 /**
  * Takes the directory for the servers of this process, creating it if needed, and ends those that an
  * earlier process left running in it.
  * @throws DirectoryInUseError
  */
-export async function claimDirectory(directory: string): Promise<DirectoryLock> {
+export async function claimDirectory(path: string): Promise<ClaimedDirectory> {
+  const directory = resolve(path);
   await mkdir(directory, { recursive: true });
   const lock = await lockDirectory(directory);
   try {
     const pidFiles = (await readdir(directory)).filter((name) => name.endsWith('.pid'));
     await Promise.all(pidFiles.map((name) => endLeftover(join(directory, name))));
-    return lock;
+    return { directory, release: () => lock.release() };
   } catch (error) {
     await lock.release();
     throw error;
