@@ -28,5 +28,11 @@ export function createInformerMetrics(registry: Registry) {
       labelNames: ['resource', 'reason'] as const,
       registers,
     }),
+    handlerErrors: new Counter({
+      name: 'phaserun_informer_handler_errors_total',
+      help: 'Exceptions that handlers of events threw, by resource; each is a defect.',
+      labelNames: ['resource'] as const,
+      registers,
+    }),
   };
 }

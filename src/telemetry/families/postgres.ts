@@ -1,8 +1,29 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
+/** Connections that are at work, that are not, and callers that wait for one. */
+interface PoolConnections {
+  readonly inUse: number;
+  readonly idle: number;
+  readonly waiting: number;
+}
+
 /** Queries by the name they have in the code, and the connections of the pool. */
 export function createPostgresMetrics(registry: Registry) {
   const registers = [registry];
+  let pool: (() => PoolConnections) | undefined;
+  const connections = new Gauge({
+    name: 'phaserun_postgres_pool_connections',
+    help: 'Connections of the pool, by state, and the callers that wait for one.',
+    labelNames: ['state'] as const,
+    registers,
+    collect() {
+      const counts = pool?.();
+      if (counts === undefined) return;
+      connections.set({ state: 'in_use' }, counts.inUse);
+      connections.set({ state: 'idle' }, counts.idle);
+      connections.set({ state: 'waiting' }, counts.waiting);
+    },
+  });
   return {
     queryDuration: new Histogram({
       name: 'phaserun_postgres_query_duration_seconds',
@@ -17,16 +38,9 @@ export function createPostgresMetrics(registry: Registry) {
       labelNames: ['query'] as const,
       registers,
     }),
-    connections: new Gauge({
-      name: 'phaserun_postgres_pool_connections',
-      help: 'Connections of the pool, by what they are doing.',
-      labelNames: ['state'] as const,
-      registers,
-    }),
-    waiting: new Gauge({
-      name: 'phaserun_postgres_pool_waiting',
-      help: 'Callers that wait for a connection of the pool.',
-      registers,
-    }),
+    /** Reads the pool at every scrape. */
+    watchPool(read: () => PoolConnections): void {
+      pool = read;
+    },
   };
 }

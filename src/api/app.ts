@@ -1,0 +1,64 @@
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { useJsonBodies } from './plugins/body-parser.ts';
+import { useHttpMetrics } from './plugins/http-metrics.ts';
+import { useOpenApi } from './plugins/openapi.ts';
+import { answerClientError, answerFrameworkError, useProblems } from './plugins/problem.ts';
+import { requestIdOf, useRequestContext } from './plugins/request-context.ts';
+import { type HealthDependencies, registerHealth } from './routes/health.ts';
+import { registerIndex } from './routes/index.ts';
+import { registerMetrics } from './routes/metrics.ts';
+
+export interface AppDependencies {
+  readonly version: string;
+  readonly logger: FastifyBaseLogger;
+  readonly metrics: Metrics;
+  /** Whether `/metrics` is served. */
+  readonly exposeMetrics: boolean;
+  readonly health: Omit<HealthDependencies, 'version'>;
+}
+
+const MIB = 1024 * 1024;
+
+/** Headers have to arrive within this, and the whole request within the next: slow clients hold no sockets for ever. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+/** Longer than load balancers keep idle connections (60 s), so that they close first and never meet a closed one. */
+const KEEP_ALIVE_MS = 72_000;
+
+/** Builds the HTTP server; it listens to nothing yet. What it is given it uses, and does not close. */
+export function buildApp(deps: AppDependencies): FastifyInstance {
+  const app = fastify({
+    loggerInstance: deps.logger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: requestIdOf,
+    bodyLimit: MIB,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // A request that arrives on an open connection while the server closes is served, and the connection closed:
+    // runners do not retry.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    frameworkErrors: answerFrameworkError,
+    clientErrorHandler: answerClientError,
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1_024 },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  useRequestContext(app);
+  useHttpMetrics(app, deps.metrics);
+  useProblems(app);
+  useJsonBodies(app);
+  // What comes after sees every route, so it is registered before them.
+  app.register((scope) => registerAll(scope, deps));
+  return app;
+}
+
+async function registerAll(app: FastifyInstance, deps: AppDependencies): Promise<void> {
+  await useOpenApi(app, deps);
+  registerIndex(app, deps);
+  registerHealth(app, { ...deps.health, version: deps.version });
+  if (deps.exposeMetrics) registerMetrics(app, deps.metrics);
+}

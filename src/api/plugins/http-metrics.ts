@@ -1,0 +1,19 @@
+import type { FastifyInstance } from 'fastify';
+import type { Metrics } from '../../telemetry/metrics.ts';
+
+/** Counts and times every request, and writes one log line for each, under its route pattern. */
+export function useHttpMetrics(app: FastifyInstance, { http }: Pick<Metrics, 'http'>): void {
+  app.addHook('onRequest', (_request, _reply, done) => {
+    http.inFlight.inc();
+    done();
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unmatched';
+    const labels = { method: request.method, route, status: String(reply.statusCode) };
+    http.inFlight.dec();
+    http.requests.inc(labels);
+    http.duration.observe(labels, reply.elapsedTime);
+    request.log.info({ ...labels, durationMs: reply.elapsedTime }, 'request answered');
+    done();
+  });
+}

@@ -1,0 +1,49 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+
+const DESCRIPTION = `Keeps what the scan, validation and mitigation phases of security automation learnt.
+
+A runner stores the result of a phase and any later phase retrieves it. Errors are
+\`application/problem+json\` (RFC 9457); branch on their \`code\`.`;
+
+/**
+ * Publishes the OpenAPI 3.1 document of every route registered after it, at `/openapi.json`, and a page to read it
+ * at `/docs`. Register it before the routes.
+ */
+export async function useOpenApi(
+  app: FastifyInstance,
+  { version }: { readonly version: string },
+): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'PhaseRun',
+        version,
+        description: DESCRIPTION,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      tags: [
+        { name: 'phases', description: 'Results of phases' },
+        { name: 'health', description: 'Whether this process works' },
+      ],
+      components: {
+        securitySchemes: {
+          apiKey: {
+            type: 'apiKey',
+            in: 'header',
+            name: 'x-api-key',
+            description: 'An API key, `rsolv_<id>_<secret>`.',
+          },
+          bearer: { type: 'http', scheme: 'bearer', description: 'The same key as a bearer token.' },
+        },
+      },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { deepLinking: true } });
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+}

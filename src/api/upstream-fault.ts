@@ -1,0 +1,46 @@
+import { KubeError } from '../kube/kube-error.ts';
+import { DatabaseError, type DatabaseErrorKind } from '../store/errors.ts';
+import { ProblemError } from './problem.ts';
+
+/** Seconds a client should wait before it asks again, where the store that failed did not say. */
+const RETRY_AFTER_SECONDS = 5;
+
+/** The problem behind a call to Postgres or Kubernetes that failed; undefined for what is ours to repair. */
+export function faultOf(error: unknown): ProblemError | undefined {
+  if (error instanceof DatabaseError) return DATABASE_FAULTS[error.kind]?.(error);
+  if (error instanceof KubeError && isTransient(error)) return kubernetesUnavailable(error);
+  return undefined;
+}
+
+const DATABASE_FAULTS: Readonly<Partial<Record<DatabaseErrorKind, (cause: DatabaseError) => ProblemError>>> =
+  {
+    unavailable: databaseUnavailable,
+    conflict: databaseUnavailable,
+    content: (cause) => new ProblemError('RUN_REJECTED', 'The database refuses this content', { cause }),
+  };
+
+/** The answer while the database is unset or out of reach. */
+export function databaseUnavailable(cause?: unknown): ProblemError {
+  return new ProblemError('DATABASE_UNAVAILABLE', 'The database cannot be reached; try again later', {
+    cause,
+    headers: retryAfter(),
+  });
+}
+
+/** The answer while Kubernetes is unset or out of reach. */
+export function kubernetesUnavailable(cause?: KubeError): ProblemError {
+  const detail = 'The Kubernetes API cannot take the run now; try again later';
+  return new ProblemError('KUBERNETES_UNAVAILABLE', detail, {
+    cause,
+    headers: retryAfter(cause?.retryAfterSeconds),
+  });
+}
+
+/** No answer, throttled, out of order, or not (yet) set up for this process: no rights, no CRD, no namespace. */
+function isTransient({ status }: KubeError): boolean {
+  return [0, 401, 403, 404, 429].includes(status) || status >= 500;
+}
+
+function retryAfter(seconds = RETRY_AFTER_SECONDS): Record<string, string> {
+  return { 'retry-after': String(Math.max(1, seconds)) };
+}
