@@ -26,9 +26,6 @@ export async function startEtcd(
       `--listen-peer-urls=${peerUrl}`,
       `--initial-advertise-peer-urls=${peerUrl}`,
       `--initial-cluster=phaserun=${peerUrl}`,
-      // As kubeadm's clusters do it: history is compacted by the API server, space is bounded here.
-      '--quota-backend-bytes=2147483648',
-      '--snapshot-count=10000',
       ...(durable ? [] : ['--unsafe-no-fsync']),
     ],
     orphanSignal: 'KILL',

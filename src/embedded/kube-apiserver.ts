@@ -33,7 +33,7 @@ export interface StartKubernetesOptions {
   readonly assets: KubernetesAssets;
   /** Taken if free, so that a kubeconfig copied elsewhere stays good. */
   readonly port?: number;
-  /** Whether a write outlives a power cut; false is faster, and good for tests alone. Default true. */
+  /** Whether a write outlives a power cut, and not SIGKILL alone; false is faster, for tests. Default true. */
   readonly durable?: boolean;
   readonly onProgress?: (message: string) => void;
 }

@@ -25,7 +25,7 @@ export interface StartPostgresOptions {
   readonly directory: string;
   /** Taken if free. */
   readonly port?: number;
-  /** Whether a commit outlives a power cut; false is faster, and good for tests alone. Default true. */
+  /** Whether a commit outlives a power cut, and not SIGKILL alone; false is faster, for tests. Default true. */
   readonly durable?: boolean;
 }
 
@@ -133,7 +133,7 @@ async function startPostmaster({
     'max_connections=200',
     'timezone=UTC',
     'log_timezone=UTC',
-    ...(durable ? [] : ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']),
+    ...(durable ? [] : ['fsync=off', 'full_page_writes=off']),
   ];
   return startServer({
     name: 'postgres',
