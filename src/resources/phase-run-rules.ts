@@ -10,19 +10,26 @@ interface Subject {
   readonly commitSha?: string;
 }
 
-/** Fields that say whose run it is and where it belongs: the slot, the row and the order hang on them. */
-const IMMUTABLE = ['phase', 'forge', 'repo', 'issueNumber', 'runId', 'order'] as const;
+/** Fields that say where a run belongs: its slot, its row and its order hang on them. */
+const IMMUTABLE = ['phase', 'forge', 'repo'] as const;
+const IMMUTABLE_OPTIONAL = ['issueNumber', 'runId', 'order'] as const;
 
-/** Optional selection makes absent and present differ too, so that a field can neither be added nor removed later. */
-function immutable(field: (typeof IMMUTABLE)[number]): CelRule<Subject> {
+/** That a field is as it was: neither changed nor added nor removed. */
+function unchanged(parent: string, field: string): string {
+  const [now, before] = [`self${parent}.${field}`, `oldSelf${parent}.${field}`];
+  return `has(${now}) == has(${before}) && (!has(${now}) || ${now} == ${before})`;
+}
+
+function immutable(field: string, rule: string): CelRule<Subject> {
   return {
-    rule: `self.?${field} == oldSelf.?${field}`,
+    rule,
     message: `${field} is immutable: another ${field} is another run, so create another PhaseRun`,
   };
 }
 
 export const SPEC_RULES: readonly CelRule<Subject>[] = [
-  ...IMMUTABLE.map(immutable),
+  ...IMMUTABLE.map((field) => immutable(field, `self.${field} == oldSelf.${field}`)),
+  ...IMMUTABLE_OPTIONAL.map((field) => immutable(field, unchanged('', field))),
   {
     rule: "self.phase == 'scan' || has(self.issueNumber)",
     message: 'issueNumber is required for validation and mitigation',
@@ -34,7 +41,7 @@ export const SPEC_RULES: readonly CelRule<Subject>[] = [
     holds: ({ commitSha, issueNumber }) => commitSha !== undefined || issueNumber !== undefined,
   },
   {
-    rule: "self.phase != 'scan' || self.?commitSha == oldSelf.?commitSha",
+    rule: `self.phase != 'scan' || (${unchanged('', 'commitSha')})`,
     message: 'commitSha of a scan is immutable: the scan is looked up by it, so create another PhaseRun',
   },
   {
@@ -66,17 +73,23 @@ export const PAYLOAD_RULES: readonly CelRule<Payload>[] = [
   },
 ];
 
+const HISTORY = {
+  '.spec': ['commitSha', 'branch', 'pipelineRunId', 'sessionId'],
+  '.spec.result': ['startedAt', 'completedAt', 'errorMessage', 'data', 'dataGzip', 'dataRef', 'order'],
+};
+
 /** Over the whole object, since only its status says whether it was rejected and may be mended. */
 export const PHASE_RUN_RULES: readonly CelRule<unknown>[] = [
   {
-    rule:
-      "!(oldSelf.spec.result.status in ['completed', 'failed']) || " +
-      "oldSelf.?status.conditions.orValue([]).exists(c, c.type == 'Accepted' && c.status == 'False') || " +
-      '(self.spec.result == oldSelf.spec.result && ' +
-      ['commitSha', 'branch', 'pipelineRunId', 'sessionId']
-        .map((field) => `self.spec.?${field} == oldSelf.spec.?${field}`)
-        .join(' && ') +
-      ')',
+    rule: [
+      "!(oldSelf.spec.result.status in ['completed', 'failed'])",
+      "has(oldSelf.status) && has(oldSelf.status.conditions) && oldSelf.status.conditions.exists(c, c.type == 'Accepted' && c.status == 'False')",
+      Object.entries(HISTORY)
+        .flatMap(([parent, fields]) => fields.map((field) => `(${unchanged(parent, field)})`))
+        .join(' && '),
+    ]
+      .map((alternative) => `(${alternative})`)
+      .join(' || '),
     message: 'a completed or failed run is history and does not change: create another PhaseRun',
   },
 ];

@@ -1,0 +1,28 @@
+/**
+ * Writes every generated file of the repository from its source; with --check it writes nothing, names
+ * those that differ, and fails.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { crd } from './generate/crd.ts';
+import type { GeneratedFile } from './generate/generated-file.ts';
+import { policies } from './generate/policies.ts';
+
+const FILES: readonly GeneratedFile[] = [crd, policies];
+
+const check = process.argv.includes('--check');
+for (const { path, make } of FILES) {
+  const content = make();
+  const absolute = fileURLToPath(new URL(`../${path}`, import.meta.url));
+  const current = existsSync(absolute) ? readFileSync(absolute, 'utf8') : undefined;
+  if (current === content) continue;
+  if (check) {
+    process.exitCode = 1;
+    process.stderr.write(`${path} is not what its source makes: run \`npm run generate\`\n`);
+    continue;
+  }
+  mkdirSync(dirname(absolute), { recursive: true });
+  writeFileSync(absolute, content);
+  process.stdout.write(`wrote ${path}\n`);
+}

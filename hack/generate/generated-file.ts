@@ -1,0 +1,15 @@
+import { stringify } from 'yaml';
+
+/** A file that is tracked, and made from its source alone. */
+export interface GeneratedFile {
+  /** From the root of the repository. */
+  readonly path: string;
+  readonly make: () => string;
+}
+
+/** Kubernetes objects as one YAML stream, under a header that says what made it. */
+export function toManifest(source: string, objects: readonly object[]): string {
+  const header = `# Generated from ${source} by \`npm run generate\`: change it there.\n`;
+  // Aliases are YAML that not every tool of the trade resolves.
+  return header + objects.map((object) => stringify(object, { aliasDuplicateObjects: false })).join('---\n');
+}
