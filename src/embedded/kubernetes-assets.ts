@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DirectoryInUseError, type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { KubernetesAssetsError } from './kubernetes-assets-error.ts';
 import { buildKubernetes } from './kubernetes-build.ts';
+import { downloadKubernetes, ENVTEST_RELEASES } from './kubernetes-download.ts';
 
 /** What `hack/tools/go.mod` names. */
 export const KUBERNETES_VERSION = 'v1.36.3';
@@ -32,33 +33,45 @@ export interface EnsureKubernetesAssetsOptions {
 }
 
 /**
- * Finds kube-apiserver, etcd and kubectl: in KUBEBUILDER_ASSETS, in the cache, or else builds them, which
- * takes minutes and happens once for a machine.
+ * Finds kube-apiserver, etcd and kubectl: in KUBEBUILDER_ASSETS, in the cache, as a release to download; else
+ * builds them, which takes minutes and happens once for a machine.
  * @throws KubernetesAssetsError when KUBEBUILDER_ASSETS lacks them or they can not be built, saying what to do.
  */
 export async function ensureKubernetesAssets(
   options: EnsureKubernetesAssetsOptions,
 ): Promise<KubernetesAssets> {
   const { kubebuilderAssets, cacheDirectory = join(homedir(), '.cache') } = options.environment ?? {};
-  if (kubebuilderAssets !== undefined) return requireAssets(kubebuilderAssets);
+  if (kubebuilderAssets !== undefined) return requireAssets(kubebuilderAssets, 'KUBEBUILDER_ASSETS');
   const directory = join(cacheDirectory, 'phaserun', 'kubernetes', KUBERNETES_VERSION);
   const cached = await findAssets(directory);
   if (cached?.kubectl !== undefined) return cached;
   await mkdir(directory, { recursive: true });
   const lock = await waitForLock(directory, options);
   try {
-    await buildKubernetes(directory, KUBERNETES_VERSION, options);
+    const madeMeanwhile = await findAssets(directory);
+    if (madeMeanwhile?.kubectl === undefined) await downloadOrBuild(directory, options);
   } finally {
     await lock.release();
   }
-  return requireAssets(directory);
+  return requireAssets(directory, 'the cache');
 }
 
-async function requireAssets(directory: string): Promise<KubernetesAssets> {
+async function downloadOrBuild(directory: string, options: EnsureKubernetesAssetsOptions): Promise<void> {
+  const { onProgress, signal } = options;
+  try {
+    onProgress('looking for a release of kube-apiserver to download');
+    await downloadKubernetes(directory, KUBERNETES_VERSION, { ...options, releasesUrl: ENVTEST_RELEASES });
+  } catch (error) {
+    signal?.throwIfAborted();
+    onProgress(`not downloaded (${error instanceof Error ? error.message : String(error)})`);
+    await buildKubernetes(directory, KUBERNETES_VERSION, options);
+  }
+}
+
+async function requireAssets(directory: string, origin: string): Promise<KubernetesAssets> {
   const assets = await findAssets(directory);
-  if (assets === undefined)
-    throw new KubernetesAssetsError(`there is no kube-apiserver and etcd in ${directory}`);
-  return assets;
+  if (assets !== undefined) return assets;
+  throw new KubernetesAssetsError(`${origin} is ${directory}, where there is no kube-apiserver and etcd`);
 }
 
 /** One process fetches or builds; the others wait, and then find what it left. */
