@@ -92,6 +92,8 @@ export interface CommittedRun {
   readonly disposition: ArchiveOutcome['disposition'];
   /** SHA-256 of the committed content, so that whoever waits for an update is not woken by the row before it. */
   readonly sha256: string;
+  /** As committed, for the same reason: what completes a run may have the digest it had while running. Absent when only a tombstone is known. */
+  readonly status?: RunStatus;
   readonly executionId?: string;
   readonly sessionId?: string;
   readonly sessionState?: SessionState;

@@ -63,7 +63,7 @@ CREATE TABLE sessions (
   task_id         uuid,
   status          varchar(16) NOT NULL DEFAULT 'pending'
                   CHECK (status IN ('pending', 'active', 'completed', 'failed', 'expired')),
-  outcome         varchar(32),
+  outcome         varchar(32) CHECK (outcome IN ('fixed', 'false_positive', 'unproven')),
   repository_id   uuid REFERENCES repositories (id) ON DELETE CASCADE,
   subject         text,
   last_run_order  bigint,
@@ -111,7 +111,7 @@ CREATE TABLE scan_executions (
   status                 varchar(16) NOT NULL CHECK (status IN ('pending', 'running', 'completed', 'failed')),
   vulnerabilities_count  integer,
   data                   jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(data) = 'object'),
-  sha256                 bytea NOT NULL,
+  sha256                 bytea NOT NULL CHECK (octet_length(sha256) = 32),
   size_bytes             integer NOT NULL,
   started_at             timestamptz,
   completed_at           timestamptz,
@@ -127,6 +127,8 @@ CREATE INDEX scan_executions_slot ON scan_executions (customer_id, repository_id
 CREATE INDEX scan_executions_issue ON scan_executions (customer_id, repository_id, issue_number, run_order DESC)
   WHERE issue_number IS NOT NULL;
 CREATE INDEX scan_executions_session ON scan_executions (session_id);
+CREATE INDEX scan_executions_running
+  ON scan_executions (customer_id, repository_id, pipeline_run_id, run_order DESC) WHERE status = 'running';
 
 CREATE TABLE validation_executions (
   id                     uuid PRIMARY KEY,
@@ -145,7 +147,7 @@ CREATE TABLE validation_executions (
   language               varchar(100),
   framework              varchar(100),
   data                   jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(data) = 'object'),
-  sha256                 bytea NOT NULL,
+  sha256                 bytea NOT NULL CHECK (octet_length(sha256) = 32),
   size_bytes             integer NOT NULL,
   started_at             timestamptz,
   completed_at           timestamptz,
@@ -159,6 +161,8 @@ CREATE TABLE validation_executions (
 CREATE INDEX validation_executions_slot
   ON validation_executions (customer_id, repository_id, issue_number, run_order DESC);
 CREATE INDEX validation_executions_session ON validation_executions (session_id);
+CREATE INDEX validation_executions_running
+  ON validation_executions (customer_id, repository_id, issue_number, pipeline_run_id, run_order DESC) WHERE status = 'running';
 
 CREATE TABLE mitigation_executions (
   id                     uuid PRIMARY KEY,
@@ -179,7 +183,7 @@ CREATE TABLE mitigation_executions (
   language               varchar(100),
   framework              varchar(100),
   data                   jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(data) = 'object'),
-  sha256                 bytea NOT NULL,
+  sha256                 bytea NOT NULL CHECK (octet_length(sha256) = 32),
   size_bytes             integer NOT NULL,
   started_at             timestamptz,
   completed_at           timestamptz,
@@ -193,12 +197,18 @@ CREATE TABLE mitigation_executions (
 CREATE INDEX mitigation_executions_slot
   ON mitigation_executions (customer_id, repository_id, issue_number, run_order DESC);
 CREATE INDEX mitigation_executions_session ON mitigation_executions (session_id);
+CREATE INDEX mitigation_executions_running
+  ON mitigation_executions (customer_id, repository_id, issue_number, pipeline_run_id, run_order DESC) WHERE status = 'running';
 
--- A run that repeated its neighbour in the slot has no row of its own: it stands for that row.
+-- A run that repeated its neighbour in the slot has no row of its own: it stands for that row, as long
+-- as it says what it said then (status, sha256).
 CREATE TABLE duplicate_runs (
   run_id        uuid PRIMARY KEY,
   customer_id   uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  phase         varchar(16) NOT NULL CHECK (phase IN ('scan', 'validation', 'mitigation')),
   execution_id  uuid NOT NULL,
+  status        varchar(16) NOT NULL,
+  sha256        bytea NOT NULL CHECK (octet_length(sha256) = 32),
   created_at    timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX duplicate_runs_created ON duplicate_runs (created_at);
@@ -212,11 +222,12 @@ CREATE TABLE slot_tombstones (
   PRIMARY KEY (customer_id, slot)
 );
 
--- A row that retention purged is not written again by an object that still lives.
+-- A row that retention purged, or that was deleted on request, is not written again by an object that still lives.
 CREATE TABLE run_tombstones (
   run_id       uuid PRIMARY KEY,
   customer_id  uuid NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
-  sha256       bytea NOT NULL,
+  reason       varchar(16) NOT NULL CHECK (reason IN ('purged', 'deleted')),
+  sha256       bytea NOT NULL CHECK (octet_length(sha256) = 32),
   created_at   timestamptz NOT NULL DEFAULT now()
 );
 
@@ -230,6 +241,7 @@ CREATE TABLE quarantined_runs (
   phase_run_name       varchar(253) NOT NULL,
   sqlstate             varchar(5) NOT NULL,
   message              text NOT NULL,
+  sha256               bytea NOT NULL CHECK (octet_length(sha256) = 32),
   content              bytea NOT NULL,
   created_at           timestamptz NOT NULL DEFAULT now()
 );

@@ -1,0 +1,114 @@
+import { type FragmentSqlToken, sql } from 'slonik';
+import { z } from 'zod';
+import { type Phase, RUN_STATUSES } from '../domain/phase.ts';
+import { namespacePrefixes } from '../domain/repository-name.ts';
+import type { RepositoryName } from '../domain/run.ts';
+import type { Connection } from './database.ts';
+import { executionsOf, inSlot } from './executions-table.ts';
+import { type Caller, kindOf, ownerOf, principalJson, principalOf, principalRow } from './principal.ts';
+
+/** What a store wants to know before it may create anything. */
+export interface StoreAdmissionRequest {
+  readonly phase: Phase;
+  readonly repository: RepositoryName;
+  readonly issueNumber?: number;
+  readonly commitSha?: string;
+  /** With it a running row of the same pipeline run and commit is moved forward. */
+  readonly pipelineRunId?: string;
+  /** The row to move forward, instead of one that is found by its pipeline run. */
+  readonly runId?: string;
+}
+
+const runningRun = z.object({
+  runId: z.string(),
+  status: z.enum(RUN_STATUSES),
+  order: z.number(),
+  phaseRunNamespace: z.string(),
+  phaseRunName: z.string(),
+});
+
+const storeAdmission = z.object({
+  principal: principalRow,
+  /** Whether the forge namespace is the principal's, by a verified account. */
+  owned: z.boolean(),
+  /** Place of the new run, or of the one moved forward; null unless the principal may write and owns the namespace. */
+  order: z.number().nullable(),
+  /** The row to move forward: that of `runId`, whatever its status, else the newest running one. */
+  running: runningRun.nullable(),
+  /**
+   * With a `runId` alone: whether it is `found`, as the id of a run of this caller, phase and slot; `taken` by
+   * another run, of which nothing may be said; or `free`.
+   */
+  runIdStatus: z.enum(['found', 'taken', 'free']).nullable(),
+});
+
+export type StoreAdmission = z.infer<typeof storeAdmission>;
+
+/** Authenticates, authorises, draws the order and finds what is to be moved forward, in one statement. */
+export function admitStore(
+  connection: Connection,
+  caller: Caller,
+  request: StoreAdmissionRequest,
+): Promise<StoreAdmission> {
+  const { forge, namespace, name } = request.repository;
+  return connection.one(sql.prepared(nameOf(caller, request), storeAdmission)`
+    WITH principal AS MATERIALIZED (
+      ${principalOf(caller)}
+    ), admitted AS MATERIALIZED (
+      SELECT customer_id FROM principal
+      WHERE refusal IS NULL AND 'phases:write' = ANY(scopes)
+        AND customer_id = ${ownerOf(forge, namespacePrefixes(namespace))}
+    ), repository AS MATERIALIZED (
+      SELECT r.id, r.customer_id FROM repositories r JOIN admitted ON r.customer_id = admitted.customer_id
+      WHERE r.forge_type = ${forge} AND r.namespace = ${namespace} AND r.name = ${name}
+    ), running AS MATERIALIZED (
+      ${runningRow(request)}
+    )
+    SELECT
+      ${principalJson} AS principal,
+      coalesce(
+        (SELECT customer_id FROM principal WHERE refusal IS NULL)
+          = ${ownerOf(forge, namespacePrefixes(namespace))},
+        false
+      ) AS owned,
+      CASE WHEN EXISTS (SELECT FROM admitted) THEN nextval('run_order') END AS "order",
+      (SELECT to_jsonb(r) FROM running r) AS running,
+      ${runIdStatus(request)} AS "runIdStatus"
+  `);
+}
+
+function nameOf(caller: Caller, { phase, commitSha, runId }: StoreAdmissionRequest): string {
+  const slot = phase === 'scan' && commitSha === undefined ? 'scan_by_issue' : phase;
+  return `admit_store.${kindOf(caller)}.${slot}${runId === undefined ? '' : '.by_run_id'}`;
+}
+
+function runningRow(request: StoreAdmissionRequest): FragmentSqlToken {
+  return sql.fragment`
+    SELECT
+      e.id AS "runId",
+      e.status,
+      e.run_order AS "order",
+      e.phase_run_namespace AS "phaseRunNamespace",
+      e.phase_run_name AS "phaseRunName"
+    FROM ${executionsOf(request.phase)} e
+    WHERE e.customer_id = (SELECT customer_id FROM repository) AND e.repository_id = (SELECT id FROM repository)
+      AND ${inSlot(request)} AND ${toBeMoved(request)}
+    ORDER BY e.run_order DESC LIMIT 1`;
+}
+
+function toBeMoved({ runId, pipelineRunId, commitSha }: StoreAdmissionRequest): FragmentSqlToken {
+  if (runId !== undefined) return sql.fragment`e.id = ${runId}`;
+  return sql.fragment`e.status = 'running' AND e.pipeline_run_id = ${pipelineRunId ?? null}
+    AND e.commit_sha IS NOT DISTINCT FROM ${commitSha ?? null}`;
+}
+
+function runIdStatus({ runId }: StoreAdmissionRequest): FragmentSqlToken {
+  if (runId === undefined) return sql.fragment`NULL`;
+  return sql.fragment`CASE
+    WHEN EXISTS (SELECT FROM running) THEN 'found'
+    WHEN EXISTS (SELECT FROM scan_executions WHERE id = ${runId})
+      OR EXISTS (SELECT FROM validation_executions WHERE id = ${runId})
+      OR EXISTS (SELECT FROM mitigation_executions WHERE id = ${runId}) THEN 'taken'
+    ELSE 'free'
+  END`;
+}

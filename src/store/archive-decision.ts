@@ -1,0 +1,160 @@
+import { isFinished, isForward } from '../domain/phase.ts';
+import type { ArchivableRun, RejectedRun } from '../domain/run.ts';
+import {
+  isTerminal,
+  pathTo,
+  planSession,
+  type SessionOutcome,
+  type SessionTransition,
+} from '../domain/session.ts';
+import type { ArchiveState, SessionRow } from './archive-state.ts';
+
+/** What is to be done with a run, given the rows as they are. */
+export type ArchiveDecision =
+  | RejectedRun
+  | {
+      readonly disposition: 'unchanged';
+      readonly committedAt: string;
+      readonly session: SessionRow | undefined;
+    }
+  | {
+      readonly disposition: 'duplicate';
+      readonly executionId: string;
+      readonly committedAt: string;
+      readonly session: SessionRow | undefined;
+      /** Whether this is the first time. */
+      readonly isNew: boolean;
+    }
+  | {
+      readonly disposition: 'deleted' | 'purged';
+      readonly committedAt: string;
+      /** Whether the run has no tombstone of its own yet. */
+      readonly isNew: boolean;
+    }
+  | WriteDecision;
+
+export interface WriteDecision {
+  readonly disposition: 'inserted' | 'updated';
+  /** Absent: the next of the sequence. */
+  readonly order?: number;
+  readonly dataFrom: 'run' | 'payload' | 'row';
+  /** Absent: the row has none, since its session was deleted. */
+  readonly session?: SessionStep;
+}
+
+/** How a run takes part in its session. */
+export interface SessionStep {
+  /** Absent: a new one. */
+  readonly joined?: SessionRow;
+  /** Empty: it stays as it is. */
+  readonly path: readonly SessionTransition[];
+  readonly outcome?: SessionOutcome;
+}
+
+/**
+ * Decides what becomes of a run. What it was before comes first: its own row, then what it was found to repeat, then
+ * the tombstones; only a run that is new to us may turn out to repeat its neighbour.
+ */
+export function decideArchive(run: ArchivableRun, state: ArchiveState): ArchiveDecision {
+  const { own, alias } = state;
+  if (own?.mine === false || alias?.mine === false)
+    return reject('RunIdTaken', 'spec.runId is the id of another run');
+  if (own !== null) return decideOwn(run, state, own);
+  if (alias?.equal === true) return { disposition: 'duplicate', ...namely(alias), isNew: false };
+  return decideTombstone(run, state) ?? decideNew(run, state);
+}
+
+function decideOwn(
+  run: ArchivableRun,
+  state: ArchiveState,
+  own: NonNullable<ArchiveState['own']>,
+): ArchiveDecision {
+  if (own.equal)
+    return { disposition: 'unchanged', committedAt: own.committedAt, session: own.session ?? undefined };
+  if (isFinished(own.status) || !isForward(own.status, run.status))
+    return reject('StatusMovedBackward', `this run is ${own.status} and cannot be changed to ${run.status}`);
+  const dataFrom = run.data === undefined && run.sha256 === own.sha256 ? 'row' : sourceOf(run, state);
+  if (dataFrom === undefined) return payloadMissing(run);
+  const order = orderOfMove(run, own);
+  const step = own.session === null ? undefined : takePart(run, own.session, order);
+  return {
+    disposition: 'updated',
+    dataFrom,
+    ...(order !== undefined && { order }),
+    ...(step !== undefined && { session: step }),
+  };
+}
+
+/** A run that moves forward is the newer one from then on; one that only says more keeps its place. */
+function orderOfMove(run: ArchivableRun, own: NonNullable<ArchiveState['own']>): number | undefined {
+  if (run.order !== undefined) return Math.max(run.order, own.order);
+  return run.status === own.status ? own.order : undefined;
+}
+
+function decideTombstone(run: ArchivableRun, state: ArchiveState): ArchiveDecision | undefined {
+  const { runTombstone, slotTombstone } = state;
+  if (runTombstone !== null)
+    return { disposition: runTombstone.reason, committedAt: runTombstone.createdAt, isNew: false };
+  if (slotTombstone !== null && run.order !== undefined && run.order <= slotTombstone.upToOrder)
+    return { disposition: 'deleted', committedAt: slotTombstone.createdAt, isNew: true };
+  return undefined;
+}
+
+function decideNew(run: ArchivableRun, state: ArchiveState): ArchiveDecision {
+  const repeated = [state.before, state.after].find((neighbour) => neighbour?.equal === true);
+  if (repeated)
+    return { disposition: 'duplicate', ...namely({ ...repeated, executionId: repeated.id }), isNew: true };
+  if (run.sessionId !== undefined && state.namedSession === null)
+    return reject('SessionNotFound', `there is no session ${run.sessionId}`);
+  const dataFrom = sourceOf(run, state);
+  if (dataFrom === undefined) return payloadMissing(run);
+  return {
+    disposition: 'inserted',
+    dataFrom,
+    ...(run.order !== undefined && { order: run.order }),
+    session: takePart(run, chooseSession(state), run.order),
+  };
+}
+
+/** The one asked for; else the closed one within whose time the run was begun; else the open one; else a new one. */
+function chooseSession(state: ArchiveState): SessionRow | null {
+  return state.namedSession ?? state.closedSession ?? state.openSession;
+}
+
+/** A run older than the session's last one, or too late for it, is recorded in it and moves nothing. */
+function takePart(run: ArchivableRun, joined: SessionRow | null, order: number | undefined): SessionStep {
+  const plan = planSession(run);
+  if (joined === null) return { path: pathTo(null, plan.target), ...outcomeOf(plan) };
+  if (isTerminal(joined.status) || isOlder(order, joined.lastRunOrder)) return { joined, path: [] };
+  return { joined, path: pathTo(joined.status, plan.target), ...outcomeOf(plan) };
+}
+
+function isOlder(order: number | undefined, lastRunOrder: number | null): boolean {
+  return order !== undefined && lastRunOrder !== null && order < lastRunOrder;
+}
+
+function outcomeOf({ outcome }: { readonly outcome?: SessionOutcome }) {
+  return outcome === undefined ? {} : { outcome };
+}
+
+function sourceOf(run: ArchivableRun, state: ArchiveState): 'run' | 'payload' | undefined {
+  if (run.data !== undefined) return 'run';
+  return state.payloadKept ? 'payload' : undefined;
+}
+
+function namely(found: {
+  readonly executionId: string;
+  readonly committedAt: string;
+  readonly session: SessionRow | null;
+}) {
+  const { executionId, committedAt, session } = found;
+  return { executionId, committedAt, session: session ?? undefined };
+}
+
+function payloadMissing(run: ArchivableRun): RejectedRun {
+  return reject('PayloadNotFound', `spec.result.dataRef: no payload ${run.sha256} is kept`);
+}
+
+function reject(reason: RejectedRun['reason'], message: string): RejectedRun {
+  return { disposition: 'rejected', reason, message };
+}

@@ -1,0 +1,160 @@
+import type { ArchivableRun, ArchivedRun, ArchiveOutcome, RejectedRun } from '../domain/run.ts';
+import { isTerminal, type SessionState } from '../domain/session.ts';
+import {
+  type ArchiveDecision,
+  decideArchive,
+  type SessionStep,
+  type WriteDecision,
+} from './archive-decision.ts';
+import { type ArchiveState, getArchiveState, type SessionRow } from './archive-state.ts';
+import {
+  createSession,
+  drawRunOrder,
+  insertDuplicate,
+  insertTombstone,
+  lockSlot,
+  moveSession,
+  notifyCommitted,
+  recordRun,
+  touchRepository,
+  writeExecution,
+} from './archive-write.ts';
+import { committedRunOf } from './committed-runs.ts';
+import type { Connection } from './database.ts';
+import { toDatabaseError } from './errors.ts';
+import { quarantineRun } from './quarantine.ts';
+
+/**
+ * Turns a run into rows, in one transaction: its repository, its execution, its session with the steps
+ * taken, an audit event, and a notification for whoever waits. Run again, by anyone, in any state of
+ * the rows, it ends in the same rows; a run that is there as it should be writes nothing.
+ *
+ * The slot's lock orders those who work on one slot. All that decides is read at once under it, decided by pure
+ * functions, and then written.
+ * @throws DatabaseError when it could not be done now
+ */
+export async function archiveRun(pool: Connection, run: ArchivableRun): Promise<ArchiveOutcome> {
+  try {
+    return await pool.transaction((transaction) => archiveIn(transaction, run));
+  } catch (error) {
+    const failure = toDatabaseError(error);
+    if (failure.kind !== 'content') throw failure;
+    return quarantineRun(pool, run, failure);
+  }
+}
+
+async function archiveIn(transaction: Connection, run: ArchivableRun): Promise<ArchivedRun | RejectedRun> {
+  await lockSlot(transaction, run);
+  const state = await getArchiveState(transaction, run);
+  return carryOut(transaction, run, state, decideArchive(run, state));
+}
+
+/** The one place that says what each decision writes. */
+async function carryOut(
+  transaction: Connection,
+  run: ArchivableRun,
+  state: ArchiveState,
+  decision: ArchiveDecision,
+): Promise<ArchivedRun | RejectedRun> {
+  switch (decision.disposition) {
+    case 'rejected':
+      await notifyCommitted(transaction, committedRunOf(run, decision.disposition));
+      return decision;
+    case 'inserted':
+    case 'updated':
+      return write(transaction, run, state, decision);
+    case 'unchanged': {
+      const { session, ...rest } = decision;
+      const archived = archivedOf(run, state, { ...rest, executionId: run.runId, session: stateOf(session) });
+      await notifyCommitted(transaction, committedRunOf(run, archived.disposition, archived));
+      return archived;
+    }
+    case 'duplicate': {
+      const { isNew, session, ...rest } = decision;
+      const archived = archivedOf(run, state, { ...rest, session: stateOf(session) });
+      if (isNew) await insertDuplicate(transaction, run, decision.executionId);
+      return report(transaction, run, archived, isNew);
+    }
+    case 'deleted':
+    case 'purged': {
+      const { isNew, ...rest } = decision;
+      const archived = archivedOf(run, state, { ...rest, executionId: run.runId });
+      if (isNew) await insertTombstone(transaction, run);
+      return report(transaction, run, archived, isNew);
+    }
+  }
+}
+
+async function write(
+  transaction: Connection,
+  run: ArchivableRun,
+  state: ArchiveState,
+  decision: WriteDecision,
+): Promise<ArchivedRun> {
+  const { repository } = state;
+  const repositoryId =
+    repository === null || repository.stale ? await touchRepository(transaction, run) : repository.id;
+  const order = decision.order ?? (await drawRunOrder(transaction));
+  const session =
+    decision.session && (await takeStep(transaction, run, decision.session, { repositoryId, order }));
+  const place = { repositoryId, sessionId: session?.id, order };
+  const committedAt = await writeExecution(transaction, run, place, decision.dataFrom);
+  const archived = archivedOf(run, state, {
+    disposition: decision.disposition,
+    executionId: run.runId,
+    committedAt,
+    session,
+  });
+  const committed = committedRunOf(run, archived.disposition, archived);
+  const path = decision.session?.path ?? [];
+  const transitions = await recordRun(transaction, { run, sessionId: session?.id, path, committed });
+  return { ...archived, transitions };
+}
+
+/** Leads the session where the run wants it; answers where it then is. */
+async function takeStep(
+  transaction: Connection,
+  run: ArchivableRun,
+  { joined, path, outcome }: SessionStep,
+  place: { readonly repositoryId: string; readonly order: number },
+): Promise<{ readonly id: string; readonly state: SessionState }> {
+  const last = path.at(-1)?.to;
+  if (joined === undefined) {
+    const status = last ?? 'pending';
+    const id = await createSession(transaction, run, { ...place, status, outcome });
+    return { id, state: status };
+  }
+  const status = last ?? joined.status;
+  if (!isTerminal(joined.status))
+    await moveSession(transaction, run, { session: joined, status, outcome, order: place.order });
+  return { id: joined.id, state: status };
+}
+
+async function report(
+  transaction: Connection,
+  run: ArchivableRun,
+  archived: ArchivedRun,
+  isNew: boolean,
+): Promise<ArchivedRun> {
+  const committed = committedRunOf(run, archived.disposition, archived);
+  if (isNew) await recordRun(transaction, { run, sessionId: undefined, path: [], committed });
+  else await notifyCommitted(transaction, committed);
+  return archived;
+}
+
+interface Found {
+  readonly disposition: ArchivedRun['disposition'];
+  readonly executionId: string;
+  readonly committedAt: string;
+  readonly session?: ArchivedRun['session'] | undefined;
+}
+
+function archivedOf(run: ArchivableRun, state: ArchiveState, { session, ...found }: Found): ArchivedRun {
+  const { sha256 } = run;
+  const { incarnation } = state;
+  return { ...found, sha256, incarnation, transitions: [], ...(session && { session }) };
+}
+
+function stateOf(session: SessionRow | undefined): ArchivedRun['session'] {
+  return session && { id: session.id, state: session.status };
+}

@@ -1,0 +1,34 @@
+import { sql } from 'slonik';
+import { z } from 'zod';
+import type { Connection } from './database.ts';
+
+const customer = z.object({ id: z.string(), name: z.string(), createdAt: z.string() });
+export type Customer = z.infer<typeof customer>;
+
+const columns = sql.fragment`id, name, created_at AS "createdAt"`;
+
+/** @throws DatabaseError of kind `conflict` when the name is taken */
+export function createCustomer(connection: Connection, name: string): Promise<Customer> {
+  return connection.one(sql.prepared('create_customer', customer)`
+    INSERT INTO customers (name) VALUES (${name}) RETURNING ${columns}
+  `);
+}
+
+export function findCustomer(connection: Connection, customerId: string): Promise<Customer | null> {
+  return connection.maybeOne(sql.prepared('find_customer', customer)`
+    SELECT ${columns} FROM customers WHERE id = ${customerId}
+  `);
+}
+
+export function findCustomerByName(connection: Connection, name: string): Promise<Customer | null> {
+  return connection.maybeOne(sql.prepared('find_customer_by_name', customer)`
+    SELECT ${columns} FROM customers WHERE name = ${name}
+  `);
+}
+
+/** All of them, by name. */
+export function listCustomers(connection: Connection): Promise<readonly Customer[]> {
+  return connection.any(
+    sql.prepared('list_customers', customer)`SELECT ${columns} FROM customers ORDER BY name`,
+  );
+}

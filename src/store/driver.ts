@@ -1,0 +1,135 @@
+import pg from 'pg';
+import { BackendTerminatedError, createDriverFactory, type DriverCommand, type DriverFactory } from 'slonik';
+import { ConnectionLostError } from './errors.ts';
+
+export interface DriverOptions {
+  /** Absent: every statement fails as unreachable. */
+  readonly url: string | undefined;
+  readonly applicationName: string;
+  /** Told of each connection that was made, and of each that failed or was lost. */
+  onReachable(reachable: boolean): void;
+}
+
+const CONNECT_TIMEOUT_MS = 3000;
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** Longer than the server's own, which speaks first unless the network is gone. */
+const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5000;
+/** How long after a failed attempt nobody else tries. */
+const RETRY_AFTER_MS = 250;
+
+/**
+ * Connects slonik to pg. It takes the place of @slonik/pg-driver, which asks the server for type ids as soon as a
+ * pool is made (so that none can be made while it is down), drops the SQLSTATE of 22P02, and removes its error
+ * listener before the socket's last word, which then ends the process.
+ *
+ * A connection that cannot be made is handed to slonik as one whose every statement fails: when connecting
+ * itself fails, slonik's pool leaves those who queue for a connection waiting for ever. While the server is out of
+ * reach one caller at a time tries it, and the others fail at once.
+ */
+export function createDriver(options: DriverOptions): DriverFactory {
+  const gate = createConnectGate();
+  return createDriverFactory(() =>
+    Promise.resolve({
+      createPoolClient: ({ clientEventEmitter }) => {
+        const client = createClient(options);
+        let lost: Error | undefined;
+        client.on('error', (error) => {
+          lost = error;
+          options.onReachable(false);
+          // slonik stops listening once it has given the connection up.
+          if (clientEventEmitter.listenerCount('error') > 0)
+            clientEventEmitter.emit('error', new BackendTerminatedError(error));
+        });
+        return Promise.resolve({
+          connect: async () => {
+            lost = await gate(() => connect(client, options.url));
+            options.onReachable(lost === undefined);
+          },
+          end: () => client.end(),
+          query: async (text, values, query) => {
+            if (lost !== undefined) throw unreachable(lost);
+            return run(client, { text, ...(values && { values }), ...(query?.name && { name: query.name }) });
+          },
+          stream: () => {
+            throw new Error('streaming is not supported');
+          },
+        });
+      },
+    }),
+  );
+}
+
+function createClient({ url, applicationName }: DriverOptions): pg.Client {
+  return new pg.Client({
+    ...(url !== undefined && { connectionString: url }),
+    application_name: applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: ANSWER_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    types: { getTypeParser },
+  });
+}
+
+/** Why it could not be made; undefined when it was. */
+async function connect(client: pg.Client, url: string | undefined): Promise<Error | undefined> {
+  if (url === undefined) return new Error('no database is configured');
+  try {
+    await client.connect();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+async function run(client: pg.Client, query: pg.QueryConfig<unknown[]>) {
+  try {
+    const { command, fields, rowCount, rows } = await client.query<Record<string, unknown>>(query);
+    return {
+      // slonik's type leaves out START, COMMIT and the like, and reads none of them.
+      command: command as DriverCommand,
+      fields: fields.map(({ dataTypeID, name }) => ({ dataTypeId: dataTypeID, name })),
+      rowCount,
+      rows,
+    };
+  } catch (error) {
+    // What is not the server's answer means that there was none.
+    throw error instanceof pg.DatabaseError ? error : unreachable(error);
+  }
+}
+
+/** slonik does not roll back on a connection that ended with this class. */
+function unreachable(cause: unknown): BackendTerminatedError {
+  return new BackendTerminatedError(new ConnectionLostError('the server cannot be reached', { cause }));
+}
+
+/** Runs one attempt at a time once an attempt has failed; others get its failure. */
+function createConnectGate() {
+  let failed: { readonly error: Error; readonly at: number } | undefined;
+  let trying = false;
+  return async (attempt: () => Promise<Error | undefined>): Promise<Error | undefined> => {
+    if (failed !== undefined && (trying || performance.now() - failed.at < RETRY_AFTER_MS))
+      return failed.error;
+    trying = true;
+    const error = await attempt();
+    trying = false;
+    failed = error && { error, at: performance.now() };
+    return error;
+  };
+}
+
+/** int8 as a number, timestamptz as RFC 3339; the rest as pg has it. */
+const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
+  [pg.types.builtins.INT8]: (text) => {
+    const value = Number(text);
+    if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is beyond what a number holds`);
+    return value;
+  },
+  [pg.types.builtins.TIMESTAMPTZ]: (text) => new Date(text).toISOString(),
+};
+
+function getTypeParser(oid: number, format?: 'text' | 'binary') {
+  return PARSERS[oid] ?? pg.types.getTypeParser(oid, format);
+}

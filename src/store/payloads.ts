@@ -1,0 +1,67 @@
+import { sql } from 'slonik';
+import { z } from 'zod';
+import type { JsonObject } from '../domain/run.ts';
+import type { Connection } from './database.ts';
+
+/** A payload too large for a PhaseRun, which refers to it by digest. */
+export interface Payload {
+  readonly customerId: string;
+  /** Hex SHA-256 of the canonical JSON. */
+  readonly sha256: string;
+  /** The JSON itself. */
+  readonly json: string;
+  /** Bytes of the canonical JSON. */
+  readonly sizeBytes: number;
+}
+
+/** Keeps a payload; one that is there already is touched, and so kept for longer. */
+export async function putPayload(connection: Connection, payload: Payload): Promise<void> {
+  const { customerId, sha256, json, sizeBytes } = payload;
+  await connection.query(sql.prepared('put_payload', z.object({}))`
+    INSERT INTO payloads (customer_id, sha256, data, size_bytes)
+    VALUES (${customerId}, decode(${sha256}, 'hex'), ${json}::jsonb, ${sizeBytes})
+    ON CONFLICT (customer_id, sha256) DO UPDATE SET touched_at = now()
+  `);
+}
+
+export async function findPayload(
+  connection: Connection,
+  customerId: string,
+  sha256: string,
+): Promise<JsonObject | undefined> {
+  const payload = z.object({ data: z.record(z.string(), z.unknown()) });
+  const row = await connection.maybeOne(sql.prepared('find_payload', payload)`
+    SELECT data FROM payloads WHERE customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
+  `);
+  return row?.data;
+}
+
+export interface PayloadSweep {
+  /** Digests that live objects refer to, of whatever customer. */
+  readonly inUse: readonly string[];
+  /** Most that are deleted in one go. */
+  readonly limit: number;
+}
+
+/**
+ * Deletes payloads that nobody touched for 24 hours and no object refers to. Rows need them no longer: they keep
+ * copies of their own.
+ * @returns how many; as many as `limit` means that there may be more
+ */
+export async function deleteUnusedPayloads(
+  connection: Connection,
+  { inUse, limit }: PayloadSweep,
+): Promise<number> {
+  const { rowCount } = await connection.query(sql.prepared('delete_unused_payloads', z.object({}))`
+    DELETE FROM payloads
+    WHERE (customer_id, sha256) IN (
+      SELECT customer_id, sha256 FROM payloads
+      WHERE touched_at < now() - interval '24 hours'
+        AND encode(sha256, 'hex') <> ALL(${sql.array([...inUse], 'text')})
+      ORDER BY touched_at
+      LIMIT ${limit}
+      FOR UPDATE SKIP LOCKED
+    )
+  `);
+  return rowCount;
+}
