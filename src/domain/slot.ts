@@ -34,19 +34,21 @@ export function slotLabel(slot: string): string {
 }
 
 /**
- * Name of the PhaseRun at this place of this slot: `nodegoat-1204-2f1c09ab3de4-48211`. The same place gives
+ * Name of the PhaseRun at this place of this slot: `nodegoat-1204-9a9bcb0cac23-48211`. The same place gives
  * the same name, whatever the phase, so that the second to claim it is told AlreadyExists. What
  * comes before the digest is for people.
  */
 export function phaseRunName(slot: string, order: number): string {
-  const readable = slot
-    .slice(slot.lastIndexOf('/', slot.search(/[@#?]/)) + 1)
+  const [, name = '', subject = ''] = READABLE.exec(slot) ?? [];
+  const readable = [name.slice(0, 40), subject.slice(0, 12), slotLabel(slot).slice(0, 12), order].join('-');
+  return readable
     .toLowerCase()
-    .replaceAll(/\?issue=|[^a-z0-9]+/g, '-')
-    .slice(0, 60)
-    .replaceAll(/^-+|-+$/g, '');
-  return `${readable || 'run'}-${slotLabel(slot).slice(0, 12)}-${order}`;
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replace(/^-/, '');
 }
+
+/** The repository's own name, and the commit or issue. */
+const READABLE = /^[^@#?]*\/([^@#?/]+)(?:[@#]|\?issue=)(.*)/s;
 
 function slotKey(run: RunSubject): string {
   if (run.phase !== 'scan') return `#${requireIssue(run)}`;
