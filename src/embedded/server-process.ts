@@ -111,7 +111,8 @@ async function spawnServer({
   const log = await open(logFile, 'w', 0o600);
   try {
     const child = spawn('/bin/sh', ['-c', WATCHED, orphanSignal, program, ...args], {
-      cwd: directory,
+      // Where every user may be.
+      cwd: '/',
       detached: true,
       stdio: ['pipe', log.fd, log.fd],
       ...user,

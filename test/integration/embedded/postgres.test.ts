@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
@@ -62,6 +62,18 @@ test('nobody gets in without the password', async () => {
   const url = new URL(postgres.url);
   url.password = 'guess';
   await expect(query({ url: url.href }, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
+});
+
+test('as root, in a folder that is closed to others, it runs all the same', async ({ skip }) => {
+  skip(process.getuid?.() !== 0, 'only root has to run Postgres as another user');
+  const closed = join(await temporaryDirectory(), 'closed');
+  await mkdir(closed, { mode: 0o700 });
+  const first = await start(join(closed, 'postgres'));
+  onTestFinished(() => rm(first.dataDirectory, { recursive: true }));
+  await query(first, 'CREATE TABLE kept AS SELECT 1 AS one');
+  await first.stop();
+  const second = await start(join(closed, 'postgres'));
+  expect(await query(second, 'SELECT one FROM kept')).toEqual([{ one: 1 }]);
 });
 
 async function start(directory: string): Promise<EmbeddedPostgres> {
