@@ -4,7 +4,6 @@ export interface KubeObject {
     readonly name: string;
     /** Absent for objects of the cluster. */
     readonly namespace?: string | undefined;
-    readonly uid: string;
     /** Opaque; equal means unchanged. */
     readonly resourceVersion: string;
     readonly annotations?: Readonly<Record<string, string>> | undefined;

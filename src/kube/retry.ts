@@ -1,40 +1,13 @@
 import { KubeError } from './kube-error.ts';
 
-/** What a failed call asks for: `reread` the object first, try `later` with backoff, or `never` in this form. */
-export type Retry = 'reread' | 'later' | 'never';
-
-interface Rule {
-  readonly status: number;
-  /** Absent: every reason that no rule above names. */
-  readonly reason?: string;
-  readonly retry: Retry;
-}
-
 /**
- * What to do after which answer; the first rule that fits counts. Statuses that are not named are errors of the
- * request itself: 4xx never, 5xx later.
- * Reasons: k8s.io/apimachinery/pkg/apis/meta/v1, StatusReason.
+ * Answers after which the same call may succeed later: no answer at all, credentials that are being rotated, a server that is
+ * overloaded or failing. Everything else is about the request or its object, and stays as it is.
+ * Statuses: k8s.io/apimachinery/pkg/apis/meta/v1, StatusReason.
  */
-export const RETRY_RULES: readonly Rule[] = [
-  { status: 0, retry: 'later' },
-  { status: 401, retry: 'later' },
-  { status: 403, retry: 'later' },
-  { status: 409, reason: 'AlreadyExists', retry: 'never' },
-  { status: 409, retry: 'reread' },
-  { status: 410, retry: 'reread' },
-  { status: 429, retry: 'later' },
-];
+const UNAVAILABLE: ReadonlySet<number> = new Set([0, 401, 408, 429, 500, 502, 503, 504]);
 
-/** What `error` asks for; anything that is no KubeError is not ours to retry. */
-export function retryOf(error: unknown): Retry {
-  if (!(error instanceof KubeError)) return 'never';
-  const { status, reason } = error;
-  const rule = RETRY_RULES.find((each) => each.status === status && (each.reason ?? reason) === reason);
-  if (rule !== undefined) return rule.retry;
-  return status >= 500 ? 'later' : 'never';
-}
-
-/** Whether the API server is away or overloaded: the same call may succeed later, on whatever object. */
+/** Whether the same call may succeed later without any change of its own. */
 export function isUnavailable(error: unknown): error is KubeError {
-  return error instanceof KubeError && (error.status === 0 || error.status === 429 || error.status >= 500);
+  return error instanceof KubeError && UNAVAILABLE.has(error.status);
 }
