@@ -1,14 +1,22 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { KubeClient } from '../kube/client.ts';
+import type { Database } from '../store/database.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { createPhaseRunWriter } from './phase-run-writer.ts';
+import { useApiKeys } from './plugins/api-key.ts';
 import { useJsonBodies } from './plugins/body-parser.ts';
 import { useHttpMetrics } from './plugins/http-metrics.ts';
+import { useKeyUsage } from './plugins/key-usage.ts';
 import { useOpenApi } from './plugins/openapi.ts';
 import { answerClientError, answerFrameworkError, useProblems } from './plugins/problem.ts';
 import { requestIdOf, useRequestContext } from './plugins/request-context.ts';
 import { type HealthDependencies, registerHealth } from './routes/health.ts';
 import { registerIndex } from './routes/index.ts';
 import { registerMetrics } from './routes/metrics.ts';
+import { registerRetrieve } from './routes/phases-retrieve.ts';
+import { registerStore } from './routes/phases-store.ts';
+import type { StoreRunDependencies } from './store-run.ts';
 
 export interface AppDependencies {
   readonly version: string;
@@ -17,6 +25,11 @@ export interface AppDependencies {
   /** Whether `/metrics` is served. */
   readonly exposeMetrics: boolean;
   readonly health: Omit<HealthDependencies, 'version'>;
+  /** Answers `unavailable` at once while it is away. */
+  readonly database: Database;
+  readonly committedRuns: StoreRunDependencies['committedRuns'];
+  readonly kubernetes: KubeClient;
+  readonly namespaceOf: StoreRunDependencies['namespaceOf'];
 }
 
 const MIB = 1024 * 1024;
@@ -45,12 +58,15 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     clientErrorHandler: answerClientError,
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: 1_024 },
   });
+  deps.metrics.build.info.set({ version: deps.version, node: process.version }, 1);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   useRequestContext(app);
   useHttpMetrics(app, deps.metrics);
   useProblems(app);
   useJsonBodies(app);
+  useApiKeys(app, deps.metrics);
+  useKeyUsage(app, deps);
   // What comes after sees every route, so it is registered before them.
   app.register((scope) => registerAll(scope, deps));
   return app;
@@ -61,4 +77,6 @@ async function registerAll(app: FastifyInstance, deps: AppDependencies): Promise
   registerIndex(app, deps);
   registerHealth(app, { ...deps.health, version: deps.version });
   if (deps.exposeMetrics) registerMetrics(app, deps.metrics);
+  registerStore(app, { ...deps, phaseRuns: createPhaseRunWriter(deps.kubernetes) });
+  registerRetrieve(app, deps);
 }

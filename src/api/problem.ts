@@ -17,6 +17,7 @@ export const PROBLEMS = {
   PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large' },
   URI_TOO_LONG: { status: 414, title: 'The address is too long' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body is in a format that is not accepted' },
+  RUN_NOT_FOUND: { status: 422, title: 'There is no such run' },
   RUN_REJECTED: { status: 422, title: 'The run was rejected' },
   RUN_QUARANTINED: { status: 422, title: 'The result cannot be kept as a row' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },

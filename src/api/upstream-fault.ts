@@ -8,7 +8,8 @@ const RETRY_AFTER_SECONDS = 5;
 /** The problem behind a call to Postgres or Kubernetes that failed; undefined for what is ours to repair. */
 export function faultOf(error: unknown): ProblemError | undefined {
   if (error instanceof DatabaseError) return DATABASE_FAULTS[error.kind]?.(error);
-  if (error instanceof KubeError && isTransient(error)) return kubernetesUnavailable(error);
+  if (error instanceof KubeError)
+    return isContent(error) ? phaseRunRefused(error) : kubernetesUnavailable(error);
   return undefined;
 }
 
@@ -36,9 +37,16 @@ export function kubernetesUnavailable(cause?: KubeError): ProblemError {
   });
 }
 
-/** No answer, throttled, out of order, or not (yet) set up for this process: no rights, no CRD, no namespace. */
-function isTransient({ status }: KubeError): boolean {
-  return [0, 401, 403, 404, 429].includes(status) || status >= 500;
+/**
+ * The API server looked at the object and refused it. All else may pass: no answer, throttled, out of order, or not
+ * (yet) set up for this process: no rights, no CRD, no namespace.
+ */
+function isContent({ status }: KubeError): boolean {
+  return [400, 413, 422].includes(status);
+}
+
+function phaseRunRefused(cause: KubeError): ProblemError {
+  return new ProblemError('RUN_REJECTED', `Kubernetes refuses this run: ${cause.message}`, { cause });
 }
 
 function retryAfter(seconds = RETRY_AFTER_SECONDS): Record<string, string> {

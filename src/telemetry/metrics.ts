@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createBuildMetrics } from './families/build.ts';
+import { createEventMetrics } from './families/events.ts';
 import { createHttpMetrics } from './families/http.ts';
 import { createInformerMetrics } from './families/informer.ts';
 import { createKubernetesClientMetrics } from './families/kubernetes-client.ts';
@@ -28,6 +29,7 @@ export interface Metrics {
   readonly reconcile: ReturnType<typeof createReconcileMetrics>;
   readonly informer: ReturnType<typeof createInformerMetrics>;
   readonly leaderElection: ReturnType<typeof createLeaderElectionMetrics>;
+  readonly events: ReturnType<typeof createEventMetrics>;
   readonly kubernetes: ReturnType<typeof createKubernetesClientMetrics>;
   readonly postgres: ReturnType<typeof createPostgresMetrics>;
   /** Content type of {@link Metrics.expose}. */
@@ -49,6 +51,7 @@ export function createMetrics({ defaultMetrics, seriesLimit = 2_000 }: MetricsOp
     reconcile: createReconcileMetrics(registry),
     informer: createInformerMetrics(registry),
     leaderElection: createLeaderElectionMetrics(registry),
+    events: createEventMetrics(registry),
     kubernetes: createKubernetesClientMetrics(registry),
     postgres: createPostgresMetrics(registry),
     contentType: registry.contentType,

@@ -39,3 +39,33 @@ export function observeInformer({ informer }: Pick<Metrics, 'informer'>, resourc
     onHandlerError: () => informer.handlerErrors.inc({ resource }),
   };
 }
+
+/** Follows one work queue. */
+export function observeWorkQueue({ workQueue }: Pick<Metrics, 'workQueue'>, name: string) {
+  workQueue.depth.set({ name }, 0);
+  workQueue.adds.inc({ name }, 0);
+  workQueue.retries.inc({ name }, 0);
+  return {
+    onDepth: (waiting: number) => workQueue.depth.set({ name }, waiting),
+    onAdd: () => workQueue.adds.inc({ name }),
+    onRetry: () => workQueue.retries.inc({ name }),
+    onTake: (waitedSeconds: number) => workQueue.queueDuration.observe({ name }, waitedSeconds),
+    onWorked: (seconds: number) => workQueue.workDuration.observe({ name }, seconds),
+  };
+}
+
+/** Follows the election for one lease. */
+export function observeLeaderElection({ leaderElection }: Pick<Metrics, 'leaderElection'>, name: string) {
+  leaderElection.masterStatus.set({ name }, 0);
+  return {
+    onLeading: (isLeading: boolean) => leaderElection.masterStatus.set({ name }, isLeading ? 1 : 0),
+  };
+}
+
+/** Counts the Kubernetes Events that were written and those that were lost. */
+export function observeEvents({ events }: Pick<Metrics, 'events'>) {
+  return {
+    onWritten: () => events.total.inc({ outcome: 'written' }),
+    onDropped: () => events.total.inc({ outcome: 'dropped' }),
+  };
+}

@@ -13,7 +13,10 @@ export function useHttpMetrics(app: FastifyInstance, { http }: Pick<Metrics, 'ht
     http.inFlight.dec();
     http.requests.inc(labels);
     http.duration.observe(labels, reply.elapsedTime);
-    request.log.info({ ...labels, durationMs: reply.elapsedTime }, 'request answered');
+    request.log.info(
+      { ...labels, durationMs: Math.round(reply.elapsedTime * 100) / 100 },
+      'request answered',
+    );
     done();
   });
 }

@@ -44,6 +44,12 @@ export async function useOpenApi(
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   });
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { deepLinking: true } });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    // Over plain HTTP the page could not load its own scripts with it.
+    transformStaticCSP: (policy) => policy.replace('upgrade-insecure-requests;', ''),
+    uiConfig: { deepLinking: true },
+  });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
 }

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { problemOf } from '../../domain/spelled-fields.ts';
@@ -28,9 +30,9 @@ export function answerClientError(error: ConnectionError, socket: Socket): void 
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy(error);
   const code = CLIENT_ERRORS[error.code] ?? 'BAD_REQUEST';
   const { status, title } = PROBLEMS[code];
-  const body = JSON.stringify(makeProblem(new ProblemError(code, title), 'none'));
+  const body = JSON.stringify(makeProblem(new ProblemError(code, title), randomUUID()));
   const head = [
-    `HTTP/1.1 ${status} ${title}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'content-type: application/problem+json',
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',

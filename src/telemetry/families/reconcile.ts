@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
 
 /** How a reconcile ended, as controller-runtime names it. */
 export const RECONCILE_RESULTS = ['success', 'error', 'requeue', 'requeue_after'] as const;
@@ -25,18 +25,6 @@ export function createReconcileMetrics(registry: Registry) {
       help: 'Seconds that a reconcile takes, by controller.',
       labelNames: ['controller'] as const,
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
-      registers,
-    }),
-    activeWorkers: new Gauge({
-      name: 'controller_runtime_active_workers',
-      help: 'Workers that are reconciling, by controller.',
-      labelNames: ['controller'] as const,
-      registers,
-    }),
-    maxConcurrent: new Gauge({
-      name: 'controller_runtime_max_concurrent_reconciles',
-      help: 'Workers that may reconcile at once, by controller.',
-      labelNames: ['controller'] as const,
       registers,
     }),
   };

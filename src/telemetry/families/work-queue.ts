@@ -26,15 +26,5 @@ export function createWorkQueueMetrics(registry: Registry) {
       buckets: DECADES,
       ...common,
     }),
-    unfinishedWork: new Gauge({
-      name: 'workqueue_unfinished_work_seconds',
-      help: 'Seconds of work in progress, summed over the keys being worked on; growth means stuck workers.',
-      ...common,
-    }),
-    longestRunning: new Gauge({
-      name: 'workqueue_longest_running_processor_seconds',
-      help: 'Seconds that the longest running worker has been at its key.',
-      ...common,
-    }),
   };
 }

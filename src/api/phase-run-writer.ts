@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isFinished, isForward } from '../domain/phase.ts';
+import { createBackoff } from '../kube/backoff.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { hasStatus, KubeError } from '../kube/kube-error.ts';
+import type { KubeResource } from '../kube/resource.ts';
+import { objectPath } from '../kube/resource-path.ts';
+import { isUnavailable } from '../kube/retry.ts';
+import { type NewPhaseRun, PHASE_RUNS, type PhaseRun } from '../resources/phase-run.ts';
+import type { Deadline } from './deadline.ts';
+import { type AcceptedStore, draftResult } from './phase-run-draft.ts';
+
+/** Where a PhaseRun is. */
+export interface PhaseRunName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** What became of moving a run forward; `ended` has the run as it is now, which stays as it is. */
+export type MovedRun =
+  | { readonly outcome: 'moved' | 'gone' }
+  | { readonly outcome: 'ended'; readonly phaseRun: PhaseRun };
+
+/** The PhaseRuns of the cluster, as a store writes them. All methods throw KubeError. */
+export interface PhaseRunWriter {
+  /**
+   * Creates the PhaseRun, trying again while the API server is away and the deadline allows. An attempt whose answer
+   * was lost may have succeeded: finding the same run under the name is success.
+   */
+  create(draft: NewPhaseRun, deadline: Deadline): Promise<PhaseRun>;
+  /** Puts the result of `store` in the place of that of the run with the same id, unless the run has ended. */
+  moveForward(target: PhaseRunName, store: AcceptedStore, deadline: Deadline): Promise<MovedRun>;
+  /** The PhaseRun as it is now. */
+  get(target: PhaseRunName, deadline: Deadline): Promise<PhaseRun>;
+  /** The run with this id among those that the selector selects. */
+  find(
+    namespace: string,
+    wanted: { readonly labelSelector: string; readonly runId: string },
+    deadline: Deadline,
+  ): Promise<PhaseRun | undefined>;
+}
+
+/** Five tries within about a second; what lasts longer is an outage, and the client's to wait for. */
+const ATTEMPTS = 5;
+const BACKOFF = { baseMs: 50, maxMs: 800 };
+
+export function createPhaseRunWriter(client: KubeClient): PhaseRunWriter {
+  const resource = client.resource<PhaseRun>(PHASE_RUNS);
+  const get = (target: PhaseRunName, deadline: Deadline) =>
+    resource.get(target, { timeoutMs: deadline.remainingMs() });
+  return {
+    get,
+    create: (draft, deadline) => withRetries(deadline, () => createOrFind(resource, draft, deadline)),
+    moveForward: (target, store, deadline) =>
+      withRetries(deadline, async () => {
+        const current = await get(target, deadline).catch(undefinedWhenGone);
+        if (current?.spec.runId !== store.runId) return { outcome: 'gone' };
+        if (!canMove(current, store)) return { outcome: 'ended', phaseRun: current };
+        await replaceResult(client, current, store, deadline);
+        return { outcome: 'moved' };
+      }),
+    async find(namespace, { labelSelector, runId }, deadline) {
+      const runs = await resource.list({ namespace, labelSelector, timeoutMs: deadline.remainingMs() });
+      return runs.find(({ spec }) => spec.runId === runId);
+    },
+  };
+}
+
+async function createOrFind(
+  resource: KubeResource<PhaseRun>,
+  draft: NewPhaseRun,
+  deadline: Deadline,
+): Promise<PhaseRun> {
+  try {
+    return await resource.create({ ...draft }, { timeoutMs: deadline.remainingMs() });
+  } catch (error) {
+    if (!(hasStatus(error, 409) && error.reason === 'AlreadyExists')) throw error;
+    const found = await resource.get(draft.metadata, { timeoutMs: deadline.remainingMs() });
+    if (found.spec.runId === draft.spec.runId) return found;
+    throw error;
+  }
+}
+
+/** Whether the run has not ended, and the store is newer than what it holds. */
+function canMove({ spec }: PhaseRun, { request, order }: AcceptedStore): boolean {
+  const isNewer = order > (spec.result.order ?? spec.order ?? 0);
+  return !isFinished(spec.result.status) && isForward(spec.result.status, request.status) && isNewer;
+}
+
+/**
+ * Replaces the result by JSON Patch: a merge patch would mix the old payload with the new, and drop its nulls. It names
+ * the version that was read, so that of two stores at once the second is told 409, and looks again.
+ */
+async function replaceResult(
+  client: KubeClient,
+  { metadata, spec }: PhaseRun,
+  store: AcceptedStore,
+  deadline: Deadline,
+): Promise<void> {
+  const { request, order } = store;
+  const moved = { branch: request.branch, pipelineRunId: request.pipelineRunId };
+  // A scan is looked up by its commit, which therefore is the same.
+  const changes = spec.phase === 'scan' ? moved : { ...moved, commitSha: request.commitSha };
+  const patch = [
+    { op: 'replace', path: '/metadata/resourceVersion', value: metadata.resourceVersion },
+    { op: 'replace', path: '/spec/result', value: { ...draftResult(store), order } },
+    ...Object.entries(changes)
+      .filter(([, value]) => value !== undefined)
+      .map(([field, value]) => ({ op: 'add', path: `/spec/${field}`, value })),
+  ];
+  await client.request({
+    method: 'PATCH',
+    path: objectPath(PHASE_RUNS, metadata),
+    query: { fieldValidation: 'Strict' },
+    contentType: 'application/json-patch+json',
+    body: patch,
+    timeoutMs: deadline.remainingMs(),
+  });
+}
+
+function undefinedWhenGone(error: unknown): undefined {
+  if (hasStatus(error, 404)) return undefined;
+  throw error;
+}
+
+async function withRetries<T>(deadline: Deadline, attempt: () => Promise<T>): Promise<T> {
+  const backoff = createBackoff(BACKOFF);
+  for (let left = ATTEMPTS - 1; ; left -= 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const waitMs = waitBefore(error, backoff.next());
+      if (waitMs === undefined || left === 0 || waitMs >= deadline.remainingMs()) throw error;
+      await sleep(waitMs);
+    }
+  }
+}
+
+/** Milliseconds to wait before the same call makes sense again; undefined when it never does. */
+function waitBefore(error: unknown, backoffMs: number): number | undefined {
+  if (!(error instanceof KubeError) || error.reason === 'Unconfigured') return undefined;
+  if (error.status === 409 && error.reason === 'Conflict') return backoffMs;
+  if (!isUnavailable(error)) return undefined;
+  return Math.max(backoffMs, 1000 * (error.retryAfterSeconds ?? 0));
+}

@@ -1,0 +1,60 @@
+import type { FastifyInstance } from 'fastify';
+import { parseRetrieveQuery, type Query } from '../../domain/retrieve-query.ts';
+import type { Database } from '../../store/database.ts';
+import { retrievePhases } from '../../store/retrieve.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import { authorise } from '../authorise.ts';
+import { documentOnly } from '../document-only.ts';
+import { retrieveAnswerSchema, retrieveQuerySchema } from '../phase-schemas.ts';
+import { fieldProblem } from '../problem.ts';
+import { problemResponses } from '../problem-responses.ts';
+import { spliceResults } from '../retrieve-answer.ts';
+
+export interface RetrieveDependencies {
+  readonly database: Database;
+  readonly metrics: Pick<Metrics, 'store'>;
+}
+
+/** `GET /api/v1/phases/retrieve`: the newest results of a repository, in one statement. */
+export function registerRetrieve(app: FastifyInstance, { database, metrics }: RetrieveDependencies): void {
+  app.get<{ Querystring: Query }>(
+    '/api/v1/phases/retrieve',
+    {
+      onRequest: app.requireApiKey,
+      validatorCompiler: documentOnly,
+      schema: {
+        operationId: 'retrievePhaseResults',
+        summary: 'The newest results of a repository',
+        description:
+          'Of each phase the newest completed result, else the newest failed one that has data. A phase of which nothing is known is left out.',
+        tags: ['phases'],
+        security: [{ apiKey: [] }, { bearer: [] }],
+        querystring: retrieveQuerySchema,
+        response: {
+          200: {
+            description: 'What is known.',
+            content: { 'application/json': { schema: retrieveAnswerSchema } },
+          },
+          ...problemResponses(
+            'VALIDATION_FAILED',
+            'AUTH_REQUIRED',
+            'INVALID_API_KEY',
+            'INSUFFICIENT_SCOPE',
+            'NAMESPACE_FORBIDDEN',
+            'DATABASE_UNAVAILABLE',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const query = parseRetrieveQuery(request.query);
+      if (!query.ok) throw fieldProblem(query.errors);
+      const found = await retrievePhases(database.pool, request.credentials, query.value);
+      authorise(found, { scope: 'phases:read', repository: query.value.repository }, metrics);
+      return reply
+        .header('cache-control', 'no-store')
+        .type('application/json; charset=utf-8')
+        .send(spliceResults(found, query.value.issueNumber));
+    },
+  );
+}

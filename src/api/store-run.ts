@@ -1,0 +1,177 @@
+import { randomUUIDv7 } from 'node:crypto';
+import { digestOf } from '../domain/digest.ts';
+import type { CommittedRun } from '../domain/run.ts';
+import type { StoreRequest } from '../domain/store-request.ts';
+import { admitStore } from '../store/admission.ts';
+import type { ApiKeyCredentials } from '../store/api-key.ts';
+import { listCommittedRuns } from '../store/committed-runs.ts';
+import type { CommittedRunsListener } from '../store/committed-runs-listener.ts';
+import type { Database } from '../store/database.ts';
+import { putPayload } from '../store/payloads.ts';
+import type { StoreStage } from '../telemetry/families/store.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { authorise } from './authorise.ts';
+import { type Deadline, deadlineIn } from './deadline.ts';
+import { type AcceptedStore, draftPhaseRun, isInline } from './phase-run-draft.ts';
+import type { PhaseRunWriter } from './phase-run-writer.ts';
+import { ProblemError } from './problem.ts';
+import { type StoredRun, settleRun, storedAs } from './store-settle.ts';
+import { chooseTarget, type StoreTarget } from './store-target.ts';
+import { payloadSha256 } from './verdict.ts';
+
+export interface StoreRunDependencies {
+  readonly database: Pick<Database, 'pool'>;
+  readonly committedRuns: Pick<CommittedRunsListener, 'waitFor'>;
+  readonly phaseRuns: PhaseRunWriter;
+  /** The Kubernetes namespace that a customer's runs are created in. */
+  readonly namespaceOf: (customerId: string) => string;
+  readonly metrics: Pick<Metrics, 'store'>;
+}
+
+/** A request that was read, and who sent it. */
+export interface StoreCall {
+  readonly request: StoreRequest;
+  readonly credentials: ApiKeyCredentials;
+  readonly traceparent: string;
+}
+
+/** For the PhaseRun to be written, tries included. */
+const WRITE_MS = 4_000;
+/** A runner waits no longer for its row than this, counted from before the PhaseRun is written. */
+const WAIT_MS = 5_000;
+
+type NamedTarget = Exclude<StoreTarget, { kind: 'create' }>;
+
+/**
+ * Stores a result: admits the caller, writes the PhaseRun, and waits for its row. Once the PhaseRun is written the
+ * result is kept, whatever becomes of this process or of the caller's connection.
+ * @throws ProblemError, DatabaseError or KubeError when the result is not acknowledged
+ */
+export async function storeRun(deps: StoreRunDependencies, call: StoreCall): Promise<StoredRun> {
+  const store = await admit(deps, call);
+  const deadline = deadlineIn(WRITE_MS);
+  const target = await chooseTarget(deps.phaseRuns, store, store.admission, deadline);
+  if (target.kind === 'repeat') return repeatRun(deps, store, target);
+  await keepPayload(deps, store);
+  return target.kind === 'create'
+    ? createRun(deps, store, deadline)
+    : moveRun(deps, { ...store, runId: target.runId }, target, deadline);
+}
+
+async function admit(deps: StoreRunDependencies, { request, credentials, traceparent }: StoreCall) {
+  const admission = await timed(deps, 'auth', () => admitStore(deps.database.pool, credentials, request));
+  const { repository } = request;
+  const customerId = authorise(admission, { scope: 'phases:write', repository }, deps.metrics);
+  if (admission.order === null) throw new Error('a store was admitted without an order');
+  return {
+    admission,
+    request,
+    digest: digestOf(request.data),
+    customerId,
+    apiKeyId: credentials.keyId,
+    runId: randomUUIDv7(),
+    order: admission.order,
+    namespace: deps.namespaceOf(customerId),
+    traceparent,
+  };
+}
+
+async function keepPayload(
+  { database }: StoreRunDependencies,
+  { customerId, digest }: AcceptedStore,
+): Promise<void> {
+  const { sha256, sizeBytes, canonical } = digest;
+  if (!isInline(digest)) await putPayload(database.pool, { customerId, sha256, sizeBytes, json: canonical });
+}
+
+async function createRun(
+  deps: StoreRunDependencies,
+  store: AcceptedStore,
+  deadline: Deadline,
+): Promise<StoredRun> {
+  const draft = draftPhaseRun(store);
+  const row = waitForRow(deps, store);
+  await row.unlessFails(timed(deps, 'create', () => deps.phaseRuns.create(draft, deadline)));
+  return settleRun(deps.phaseRuns, store, draft.metadata, await row.committed());
+}
+
+/** Moves the run of `store` forward. One that has ended meanwhile stays as it is, and this becomes a run of its own. */
+async function moveRun(
+  deps: StoreRunDependencies,
+  store: AcceptedStore,
+  { phaseRun, named }: NamedTarget,
+  deadline: Deadline,
+): Promise<StoredRun> {
+  const row = waitForRow(deps, store);
+  const moved = await row.unlessFails(
+    timed(deps, 'create', () => deps.phaseRuns.moveForward(phaseRun, store, deadline)),
+  );
+  const isSame =
+    moved.outcome === 'ended' &&
+    moved.phaseRun.spec.result.status === store.request.status &&
+    payloadSha256(moved.phaseRun) === store.digest.sha256;
+  if (moved.outcome === 'moved' || isSame) {
+    return settleRun(deps.phaseRuns, store, phaseRun, await row.committed());
+  }
+  row.stop();
+  // Its TTL took the PhaseRun away, or somebody deleted it: the row is moved forward by another of the same run.
+  if (moved.outcome === 'gone') return createRun(deps, store, deadline);
+  if (named) throw runConflict();
+  return createRun(deps, { ...store, runId: randomUUIDv7() }, deadline);
+}
+
+/** Answers for a run that has ended: the same result is there already, another one is refused. */
+async function repeatRun(
+  { database }: StoreRunDependencies,
+  { admission, digest, request }: Awaited<ReturnType<typeof admit>>,
+  { runId, phaseRun }: NamedTarget,
+): Promise<StoredRun> {
+  const [row] = await listCommittedRuns(database.pool, [runId]);
+  const isSame = row?.sha256 === digest.sha256 && admission.running?.status === request.status;
+  if (row === undefined || !isSame) throw runConflict();
+  return storedAs(row, phaseRun);
+}
+
+function runConflict(): ProblemError {
+  return new ProblemError(
+    'RUN_CONFLICT',
+    'runId names a run that has ended with another result; store without runId',
+  );
+}
+
+/** Listens from now on, so that a row which is there before its PhaseRun is answered for is not missed. */
+function waitForRow(
+  { committedRuns, metrics }: StoreRunDependencies,
+  { runId, digest, request }: AcceptedStore,
+) {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const { sha256 } = digest;
+  const { status } = request;
+  const heard = committedRuns.waitFor(runId, { sha256, status, timeoutMs: WAIT_MS, signal });
+  return {
+    stop: () => stopping.abort(),
+    async unlessFails<T>(write: Promise<T>): Promise<T> {
+      try {
+        return await write;
+      } catch (error) {
+        stopping.abort();
+        throw error;
+      }
+    },
+    committed: (): Promise<CommittedRun | undefined> => timed({ metrics }, 'wait', () => heard),
+  };
+}
+
+async function timed<T>(
+  { metrics }: Pick<StoreRunDependencies, 'metrics'>,
+  stage: StoreStage,
+  work: () => Promise<T>,
+): Promise<T> {
+  const startedAt = performance.now();
+  try {
+    return await work();
+  } finally {
+    metrics.store.stage.observe({ stage }, (performance.now() - startedAt) / 1000);
+  }
+}
