@@ -1,10 +1,29 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { FORGES } from '../domain/phase.ts';
 
-/** Parses a positive integer, for an option. */
-export function positiveInteger(text: string): number {
-  if (!/^[1-9]\d{0,15}$/.test(text)) throw new InvalidArgumentError('It must be a positive integer.');
-  return Number(text);
+/** Parses the whole number of an option. */
+export function integerBetween(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= low && value <= high) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${low} to ${high}.`);
+  };
+}
+
+/** Issue numbers, as `--issue` takes them. */
+export const issueNumber = integerBetween(1, Number.MAX_SAFE_INTEGER);
+
+/** Ports to listen on; 0 lets the system choose. */
+export const portNumber = integerBetween(0, 65_535);
+
+/** Longest name of a customer or a key, as the columns have it. */
+const NAME_LIMIT = 100;
+
+/** Parses a name that people give. */
+export function parseName(text: string): string {
+  const name = text.trim();
+  if (name !== '' && name.length <= NAME_LIMIT) return name;
+  throw new InvalidArgumentError(`A name has between 1 and ${NAME_LIMIT} characters.`);
 }
 
 /** `--forge`; commands read it as `forge`. */

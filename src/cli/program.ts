@@ -1,27 +1,40 @@
 import { Command } from 'commander';
 import { type ExitCode, reportFailure } from './failure.ts';
-import { retrieveCommand } from './retrieve.ts';
-import { storeCommand } from './store.ts';
-import { readVersion, versionCommand } from './version.ts';
+import { readVersion } from './version.ts';
 
 /** Runs the command that the arguments name (`process.argv`) to its end, and returns the code to exit with. */
 export async function run(argv: readonly string[]): Promise<ExitCode> {
   try {
-    await createProgram().parseAsync(argv);
+    const program = createProgram(await loadCommands(argv[2]));
+    await program.parseAsync(argv);
     return 0;
   } catch (error) {
     return reportFailure(error);
   }
 }
 
-function createProgram(): Command {
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  controller: async () => (await import('./controller.ts')).controllerCommand().helpGroup('Processes:'),
+  migrate: async () => (await import('./migrate.ts')).migrateCommand().helpGroup('For operators:'),
+  admin: async () => (await import('./admin.ts')).adminCommand().helpGroup('For operators:'),
+  store: async () => (await import('./store.ts')).storeCommand().helpGroup('For runners:'),
+  retrieve: async () => (await import('./retrieve.ts')).retrieveCommand().helpGroup('For runners:'),
+  version: async () => (await import('./version.ts')).versionCommand(),
+};
+
+/** All commands, or only the one that is asked for: a runner that stores a result need not load the whole server. */
+async function loadCommands(name = ''): Promise<readonly Command[]> {
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  return Promise.all(load ? [load()] : Object.values(COMMANDS).map((loadOne) => loadOne()));
+}
+
+function createProgram(commands: readonly Command[]): Command {
   const program = new Command('phaserun')
     .description('Keeps what the scan, validation and mitigation phases of security automation learnt.')
     .version(readVersion(), '-V, --version', 'print the version')
     .helpCommand('help [command]', 'explain a command')
     .addHelpText('after', HELP);
-  program.commandsGroup('For runners:').addCommand(storeCommand()).addCommand(retrieveCommand());
-  program.commandsGroup('About:').addCommand(versionCommand());
+  for (const command of commands) program.addCommand(command);
   for (const command of [program, ...descendantsOf(program)]) {
     // Errors become exceptions, so that one place decides on the exit code.
     command.exitOverride().showHelpAfterError(`Try "${pathOf(command)} --help".`);

@@ -24,6 +24,8 @@ describe('parseResultData', () => {
 
 describe('readResultData', () => {
   it('names a file that it cannot read', async () => {
-    await expect(readResultData('/nowhere/scan.json')).rejects.toThrow(/cannot read \/nowhere\/scan\.json: .*no such file/);
+    await expect(readResultData('/nowhere/scan.json')).rejects.toThrow(
+      /cannot read \/nowhere\/scan\.json: .*no such file/,
+    );
   });
 });

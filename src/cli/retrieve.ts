@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { type JsonObject, type PhaseData, PhaseDataClient } from '../client/phase-data-client.ts';
 import type { Forge } from '../domain/phase.ts';
-import { forgeOption, helpFooter, positiveInteger } from './arguments.ts';
+import { forgeOption, helpFooter, issueNumber } from './arguments.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
 import { RUNNER_ENVIRONMENT } from './runner-environment.ts';
 
@@ -24,7 +24,7 @@ export function retrieveCommand(): Command {
     )
     .requiredOption('--repo <owner/name>', 'repository; GitLab groups may nest')
     .requiredOption('--commit <sha>', 'commit whose scan is wanted')
-    .option('--issue <number>', 'issue whose validation and mitigation are wanted', positiveInteger)
+    .option('--issue <number>', 'issue whose validation and mitigation are wanted', issueNumber)
     .addOption(forgeOption())
     .option('--require-platform', 'fail instead of answering from this disk')
     .addOption(outputOption('json'))

@@ -6,7 +6,7 @@ import {
   type StoreResult,
 } from '../client/phase-data-client.ts';
 import { type Forge, PHASE_SPELLINGS, RUN_STATUSES, type RunStatus } from '../domain/phase.ts';
-import { forgeOption, helpFooter, positiveInteger } from './arguments.ts';
+import { forgeOption, helpFooter, issueNumber } from './arguments.ts';
 import { CommandFailure } from './failure.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
 import { readResultData } from './result-data.ts';
@@ -36,7 +36,7 @@ export function storeCommand(): Command {
     .addArgument(new Argument('<phase>', 'which phase found it').choices(Object.keys(PHASE_SPELLINGS)))
     .requiredOption('--repo <owner/name>', 'repository; GitLab groups may nest')
     .requiredOption('--commit <sha>', 'commit that was examined; "unknown" without git')
-    .option('--issue <number>', 'issue it is about; required but for a scan', positiveInteger)
+    .option('--issue <number>', 'issue it is about; required but for a scan', issueNumber)
     .option('--branch <name>', 'branch of the commit')
     .option('--pipeline-run-id <id>', 'id of the CI run; lets a later store move a running one forward')
     .addOption(forgeOption())

@@ -13,6 +13,7 @@ export function readVersion(): string {
 /** `version`: what to say in a report. */
 export function versionCommand(): Command {
   return new Command('version')
+    .summary('print versions')
     .description('Prints the versions of this program and of the Node that runs it.')
     .addOption(outputOption())
     .action(({ output }: { output: OutputFormat }) => {

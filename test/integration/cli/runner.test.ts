@@ -147,7 +147,7 @@ describe('a command line that is wrong', () => {
     { args: 'store scan --commit c', want: /required option '--repo/ },
     {
       args: `${VALIDATION}x --data -`,
-      want: /'--issue <number>' argument '7x' is invalid.*positive integer/,
+      want: /'--issue <number>' argument '7x' is invalid.*whole number from 1/,
     },
     { args: VALIDATION, want: /needs --data <file>/ },
     { args: `${VALIDATION} --data none.json`, want: /cannot read none\.json/ },

@@ -1,0 +1,154 @@
+import { Command } from 'commander';
+import type { Forge } from '../domain/phase.ts';
+import { parseRepositoryName } from '../domain/repository-name.ts';
+import type { Customer } from '../store/customers.ts';
+import type { Connection } from '../store/database.ts';
+import {
+  addForgeAccount,
+  type ForgeAccount,
+  ForgeAccountTakenError,
+  listForgeAccounts,
+  removeForgeAccount,
+  verifyForgeAccount,
+} from '../store/forge-accounts.ts';
+import { forgeOption, helpFooter } from './arguments.ts';
+import { customerOption, requireCustomer } from './customer-reference.ts';
+import { CommandFailure } from './failure.ts';
+import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
+import { DATABASE_ENVIRONMENT, withDatabase } from './with-database.ts';
+
+interface ListOptions {
+  readonly customer: string;
+  readonly output: OutputFormat;
+}
+
+interface AccountOptions extends ListOptions {
+  readonly forge: Forge;
+}
+
+/** `admin forge-account`: whose repositories a customer may use. */
+export function adminForgeAccountCommand(): Command {
+  return new Command('forge-account')
+    .summary('say whose repositories a customer may use')
+    .description(
+      'A customer may store and retrieve for the repositories of its verified forge accounts. An account that was ' +
+        'added and not verified opens nothing. One customer at a time can have a namespace verified; a GitLab group ' +
+        'covers its subgroups, unless a subgroup is verified for another customer.',
+    )
+    .addCommand(
+      accountCommand('add', 'Notes that a customer claims a namespace; it opens nothing yet.').action(add),
+    )
+    .addCommand(
+      accountCommand(
+        'verify',
+        'Opens a claimed namespace to its customer, once you know it is theirs.',
+      ).action(verify),
+    )
+    .addCommand(
+      subcommand(
+        'list',
+        'Lists the forge accounts of a customer.',
+        'phaserun admin forge-account list --customer acme',
+      ).action(list),
+    )
+    .addCommand(
+      accountCommand(
+        'remove',
+        'Takes a namespace from a customer, at once; results that are stored stay.',
+      ).action(remove),
+    );
+}
+
+function accountCommand(name: string, description: string): Command {
+  return subcommand(
+    name,
+    description,
+    `phaserun admin forge-account ${name} acme --customer acme --forge github`,
+  )
+    .argument('<namespace>', 'owner, organisation or group')
+    .addOption(forgeOption().default('github'));
+}
+
+function subcommand(name: string, description: string, example: string): Command {
+  return new Command(name)
+    .description(description)
+    .addOption(customerOption())
+    .addOption(outputOption())
+    .addHelpText('after', helpFooter({ examples: [example], environment: DATABASE_ENVIRONMENT }));
+}
+
+async function add(namespace: string, options: AccountOptions): Promise<void> {
+  const account = await withAccount(namespace, options, addForgeAccount);
+  if (account.verifiedAt === null) {
+    note(
+      `It opens nothing yet: once it is known to be theirs, "phaserun admin forge-account verify ${namespace} …".`,
+    );
+  }
+  print(render(options.output, LISTING, [account], account));
+}
+
+async function verify(namespace: string, options: AccountOptions): Promise<void> {
+  const account = await withAccount(namespace, options, verifyForgeAccount).catch((error: unknown) => {
+    if (!(error instanceof ForgeAccountTakenError)) throw error;
+    throw new CommandFailure(error.message, {
+      advice:
+        'To move it, remove it from the other customer first; "phaserun admin customer list" shows them all.',
+    });
+  });
+  if (account === null) throw notClaimed(namespace, options);
+  print(render(options.output, LISTING, [account], account));
+}
+
+async function remove(namespace: string, options: AccountOptions): Promise<void> {
+  if (!(await withAccount(namespace, options, removeForgeAccount))) throw notClaimed(namespace, options);
+  note(`Customer ${options.customer} has ${options.forge} namespace ${namespace} no more.`);
+}
+
+async function list({ customer, output }: ListOptions): Promise<void> {
+  const accounts = await withDatabase(async (connection) => {
+    const { id } = await requireCustomer(connection, customer);
+    return listForgeAccounts(connection, id);
+  });
+  if (accounts.length === 0)
+    note(`Customer ${customer} has no forge accounts: "phaserun admin forge-account add --help".`);
+  print(render(output, LISTING, accounts));
+}
+
+type AccountWork<T> = (
+  connection: Connection,
+  customerId: Customer['id'],
+  account: { readonly forge: Forge; readonly namespace: string },
+) => Promise<T>;
+
+async function withAccount<T>(namespace: string, options: AccountOptions, work: AccountWork<T>): Promise<T> {
+  const { forge, customer } = options;
+  requireNamespaceName(forge, namespace);
+  return withDatabase(async (connection) => {
+    const { id } = await requireCustomer(connection, customer);
+    return work(connection, id, { forge, namespace });
+  });
+}
+
+/** What no repository can be in would open nothing, and hide a slip of the pen. */
+function requireNamespaceName(forge: Forge, namespace: string): void {
+  const parsed = parseRepositoryName(forge, `${namespace}/name`);
+  if (!parsed.ok)
+    throw new CommandFailure(`${JSON.stringify(namespace)} is no ${forge} namespace`, { exitCode: 2 });
+}
+
+function notClaimed(namespace: string, { customer, forge }: AccountOptions): CommandFailure {
+  return new CommandFailure(`customer ${customer} has not claimed ${forge} namespace ${namespace}`, {
+    advice: `See "phaserun admin forge-account list --customer ${JSON.stringify(customer)}"; "add" claims it.`,
+  });
+}
+
+const LISTING: Listing<ForgeAccount> = {
+  name: ({ forge, namespace }) => `forge-account/${forge}/${namespace}`,
+  columns: [
+    { header: 'FORGE', value: ({ forge }) => forge },
+    { header: 'NAMESPACE', value: ({ namespace }) => namespace },
+    { header: 'VERIFIED', value: ({ verifiedAt }) => verifiedAt ?? 'no' },
+    { header: 'CREATED', value: ({ createdAt }) => createdAt, wide: true },
+    { header: 'ID', value: ({ id }) => id, wide: true },
+  ],
+};

@@ -1,0 +1,149 @@
+import { Command } from 'commander';
+import type { KubeClient } from '../kube/client.ts';
+import { hasStatus } from '../kube/kube-error.ts';
+import type { KubeObject } from '../kube/kube-object.ts';
+import type { KubeResource } from '../kube/resource.ts';
+import { CUSTOMER_ID_ANNOTATION } from '../resources/annotations.ts';
+import { customerOfNamespace, type Namespace } from '../resources/namespace-binding.ts';
+import { helpFooter } from './arguments.ts';
+import { requireCustomer } from './customer-reference.ts';
+import { CommandFailure } from './failure.ts';
+import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
+import { DATABASE_ENVIRONMENT, withDatabase } from './with-database.ts';
+import { KUBERNETES_ENVIRONMENT, withKubernetes } from './with-kubernetes.ts';
+
+/** `admin namespace`: which customer the PhaseRuns of a Kubernetes namespace belong to. */
+export function adminNamespaceCommand(): Command {
+  const group = new Command('namespace')
+    .summary('bind Kubernetes namespaces to customers')
+    .description(
+      'PhaseRuns that are applied with kubectl belong to the customer that their namespace is bound to; in a namespace ' +
+        `that is bound to none they are not accepted. The binding is the annotation ${CUSTOMER_ID_ANNOTATION}.`,
+    );
+  group.addCommand(bindCommand());
+  group.addCommand(unbindCommand());
+  group.addCommand(listCommand());
+  return group;
+}
+
+function bindCommand(): Command {
+  return new Command('bind')
+    .description('Binds a namespace to a customer. Runs that are already archived stay whose they were.')
+    .argument('<namespace>', 'Kubernetes namespace; it must exist')
+    .requiredOption('--customer <name|id>', 'customer that its PhaseRuns belong to')
+    .option('--overwrite', 'take the namespace from the customer that it is bound to now')
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      helpFooter({
+        examples: ['phaserun admin namespace bind acme --customer "Acme Inc."'],
+        environment: { ...DATABASE_ENVIRONMENT, ...KUBERNETES_ENVIRONMENT },
+      }),
+    )
+    .action(bind);
+}
+
+interface BindOptions {
+  readonly customer: string;
+  readonly overwrite?: true;
+  readonly output: OutputFormat;
+}
+
+async function bind(name: string, { customer, overwrite, output }: BindOptions): Promise<void> {
+  const { id } = await withDatabase((connection) => requireCustomer(connection, customer));
+  const bound = await withKubernetes(async (client) => {
+    const namespaces = namespacesOf(client);
+    const before = await requireNamespace(namespaces, name);
+    const owner = customerOfNamespace(before);
+    if (owner !== undefined && owner !== id && !overwrite) {
+      throw new CommandFailure(`namespace ${name} is bound to customer ${owner}`, {
+        advice: 'Add --overwrite to take it from that customer; runs that are archived stay whose they were.',
+      });
+    }
+    // With the version that was looked at: a binding made since is not overwritten by accident.
+    const { resourceVersion } = before.metadata;
+    return namespaces.mergePatch({ name }, { metadata: { resourceVersion, ...annotation(id) } });
+  });
+  print(render(output, LISTING, [toBinding(bound)], toBinding(bound)));
+}
+
+function unbindCommand(): Command {
+  return new Command('unbind')
+    .description('Unbinds a namespace: PhaseRuns applied to it from now on are not accepted.')
+    .argument('<namespace>', 'Kubernetes namespace')
+    .addHelpText(
+      'after',
+      helpFooter({ examples: ['phaserun admin namespace unbind acme'], environment: KUBERNETES_ENVIRONMENT }),
+    )
+    .action(async (name: string) => {
+      await withKubernetes(async (client) => {
+        const namespaces = namespacesOf(client);
+        await requireNamespace(namespaces, name);
+        await namespaces.mergePatch({ name }, { metadata: annotation(null) });
+      });
+      note(`Namespace ${name} is bound to no customer.`);
+    });
+}
+
+function listCommand(): Command {
+  return new Command('list')
+    .description('Lists the namespaces that are bound to a customer.')
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      helpFooter({ examples: ['phaserun admin namespace list'], environment: KUBERNETES_ENVIRONMENT }),
+    )
+    .action(async ({ output }: { output: OutputFormat }) => {
+      const all = await withKubernetes((client) => namespacesOf(client).list());
+      const bindings = all.filter((namespace) => customerOfNamespace(namespace)).map(toBinding);
+      if (bindings.length === 0) note('No namespace is bound: "phaserun admin namespace bind --help".');
+      print(render(output, LISTING, bindings));
+    });
+}
+
+type KubeNamespace = Namespace & KubeObject;
+
+function namespacesOf(client: KubeClient): KubeResource<KubeNamespace> {
+  return client.resource({
+    group: '',
+    version: 'v1',
+    kind: 'Namespace',
+    plural: 'namespaces',
+    namespaced: false,
+  });
+}
+
+async function requireNamespace(
+  namespaces: KubeResource<KubeNamespace>,
+  name: string,
+): Promise<KubeNamespace> {
+  try {
+    return await namespaces.get({ name });
+  } catch (error) {
+    if (!hasStatus(error, 404)) throw error;
+    throw new CommandFailure(`there is no Kubernetes namespace ${name}`, {
+      advice: `Create it with "kubectl create namespace ${name}".`,
+    });
+  }
+}
+
+function annotation(customerId: string | null) {
+  return { annotations: { [CUSTOMER_ID_ANNOTATION]: customerId } };
+}
+
+interface Binding {
+  readonly namespace: string;
+  readonly customerId: string | undefined;
+}
+
+function toBinding(namespace: KubeNamespace): Binding {
+  return { namespace: namespace.metadata.name, customerId: customerOfNamespace(namespace) };
+}
+
+const LISTING: Listing<Binding> = {
+  name: ({ namespace }) => `namespace/${namespace}`,
+  columns: [
+    { header: 'NAMESPACE', value: ({ namespace }) => namespace },
+    { header: 'CUSTOMER-ID', value: ({ customerId }) => customerId },
+  ],
+};
