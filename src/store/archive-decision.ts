@@ -10,28 +10,17 @@ import {
 import type { ArchiveState, SessionRow } from './archive-state.ts';
 
 /** What is to be done with a run, given the rows as they are. */
-export type ArchiveDecision =
-  | RejectedRun
-  | {
-      readonly disposition: 'unchanged';
-      readonly committedAt: string;
-      readonly session: SessionRow | undefined;
-    }
-  | {
-      readonly disposition: 'duplicate';
-      readonly executionId: string;
-      readonly committedAt: string;
-      readonly session: SessionRow | undefined;
-      /** Whether this is the first time. */
-      readonly isNew: boolean;
-    }
-  | {
-      readonly disposition: 'deleted' | 'purged';
-      readonly committedAt: string;
-      /** Whether the run has no tombstone of its own yet. */
-      readonly isNew: boolean;
-    }
-  | WriteDecision;
+export type ArchiveDecision = RejectedRun | FoundDecision | WriteDecision;
+
+/** No row is to be written: the result is there, or is not to be. */
+export interface FoundDecision {
+  readonly disposition: 'unchanged' | 'duplicate' | 'deleted' | 'purged';
+  readonly executionId: string;
+  readonly committedAt: string;
+  readonly session: SessionRow | null;
+  /** Whether that is yet to be noted. */
+  readonly isNew: boolean;
+}
 
 export interface WriteDecision {
   readonly disposition: 'inserted' | 'updated';
@@ -60,7 +49,7 @@ export function decideArchive(run: ArchivableRun, state: ArchiveState): ArchiveD
   if (own?.mine === false || alias?.mine === false)
     return reject('RunIdTaken', 'spec.runId is the id of another run');
   if (own !== null) return decideOwn(run, state, own);
-  if (alias?.equal === true) return { disposition: 'duplicate', ...namely(alias), isNew: false };
+  if (alias?.equal === true) return { disposition: 'duplicate', ...located(alias), isNew: false };
   return decideTombstone(run, state) ?? decideNew(run, state);
 }
 
@@ -70,7 +59,7 @@ function decideOwn(
   own: NonNullable<ArchiveState['own']>,
 ): ArchiveDecision {
   if (own.equal)
-    return { disposition: 'unchanged', committedAt: own.committedAt, session: own.session ?? undefined };
+    return { disposition: 'unchanged', ...located({ ...own, executionId: run.runId }), isNew: false };
   if (isFinished(own.status) || !isForward(own.status, run.status))
     return reject('StatusMovedBackward', `this run is ${own.status} and cannot be changed to ${run.status}`);
   const dataFrom = run.data === undefined && run.sha256 === own.sha256 ? 'row' : sourceOf(run, state);
@@ -91,19 +80,20 @@ function orderOfMove(run: ArchivableRun, own: NonNullable<ArchiveState['own']>):
   return run.status === own.status ? own.order : undefined;
 }
 
-function decideTombstone(run: ArchivableRun, state: ArchiveState): ArchiveDecision | undefined {
+function decideTombstone(run: ArchivableRun, state: ArchiveState): FoundDecision | undefined {
   const { runTombstone, slotTombstone } = state;
+  const found = { executionId: run.runId, session: null };
   if (runTombstone !== null)
-    return { disposition: runTombstone.reason, committedAt: runTombstone.createdAt, isNew: false };
+    return { disposition: runTombstone.reason, ...found, committedAt: runTombstone.createdAt, isNew: false };
   if (slotTombstone !== null && run.order !== undefined && run.order <= slotTombstone.upToOrder)
-    return { disposition: 'deleted', committedAt: slotTombstone.createdAt, isNew: true };
+    return { disposition: 'deleted', ...found, committedAt: slotTombstone.createdAt, isNew: true };
   return undefined;
 }
 
 function decideNew(run: ArchivableRun, state: ArchiveState): ArchiveDecision {
   const repeated = [state.before, state.after].find((neighbour) => neighbour?.equal === true);
   if (repeated)
-    return { disposition: 'duplicate', ...namely({ ...repeated, executionId: repeated.id }), isNew: true };
+    return { disposition: 'duplicate', ...located({ ...repeated, executionId: repeated.id }), isNew: true };
   if (run.sessionId !== undefined && state.namedSession === null)
     return reject('SessionNotFound', `there is no session ${run.sessionId}`);
   const dataFrom = sourceOf(run, state);
@@ -142,13 +132,8 @@ function sourceOf(run: ArchivableRun, state: ArchiveState): 'run' | 'payload' | 
   return state.payloadKept ? 'payload' : undefined;
 }
 
-function namely(found: {
-  readonly executionId: string;
-  readonly committedAt: string;
-  readonly session: SessionRow | null;
-}) {
-  const { executionId, committedAt, session } = found;
-  return { executionId, committedAt, session: session ?? undefined };
+function located({ executionId, committedAt, session }: Omit<FoundDecision, 'disposition' | 'isNew'>) {
+  return { executionId, committedAt, session };
 }
 
 function payloadMissing(run: ArchivableRun): RejectedRun {

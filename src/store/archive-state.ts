@@ -14,11 +14,14 @@ const session = z.object({
   lastRunOrder: z.number().nullable(),
 });
 
+/** Postgres writes times within JSON to the microsecond. */
+const time = z.string().transform((text) => new Date(text).toISOString());
+
 const neighbour = z.object({
   id: z.string(),
   /** Whether it says the same: commit, branch, pipeline run, status and digest. */
   equal: z.boolean(),
-  committedAt: z.string(),
+  committedAt: time,
   session: session.nullable(),
 });
 
@@ -36,7 +39,7 @@ const archiveState = z.object({
       order: z.number(),
       status: z.enum(RUN_STATUSES),
       sha256: z.string(),
-      committedAt: z.string(),
+      committedAt: time,
       session: session.nullable(),
     })
     .nullable(),
@@ -47,12 +50,12 @@ const archiveState = z.object({
       /** Whether the run says what it said then. */
       equal: z.boolean(),
       executionId: z.string(),
-      committedAt: z.string(),
+      committedAt: time,
       session: session.nullable(),
     })
     .nullable(),
-  runTombstone: z.object({ reason: z.enum(['purged', 'deleted']), createdAt: z.string() }).nullable(),
-  slotTombstone: z.object({ upToOrder: z.number(), createdAt: z.string() }).nullable(),
+  runTombstone: z.object({ reason: z.enum(['purged', 'deleted']), createdAt: time }).nullable(),
+  slotTombstone: z.object({ upToOrder: z.number(), createdAt: time }).nullable(),
   /** Rows of this phase on either side of the run's place in its slot. */
   before: neighbour.nullable(),
   after: neighbour.nullable(),

@@ -1,5 +1,7 @@
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
+import type { DerivedResult } from '../domain/derive.ts';
+import type { Phase } from '../domain/phase.ts';
 import type { ArchivableRun, CommittedRun } from '../domain/run.ts';
 import { SESSION_STATES, type SessionState, type SessionTransition } from '../domain/session.ts';
 import { sessionSubject } from '../domain/slot.ts';
@@ -110,7 +112,7 @@ export async function writeExecution(
   place: ExecutionPlace,
   dataFrom: WriteDecision['dataFrom'],
 ): Promise<string> {
-  const derived = derivedColumns(run);
+  const derived = DERIVED_COLUMNS[run.phase](run.derived);
   const names = sql.join(
     Object.keys(derived).map((column) => sql.identifier([column])),
     sql.fragment`, `,
@@ -161,43 +163,42 @@ export async function writeExecution(
 }
 
 function dataSource(run: ArchivableRun, from: WriteDecision['dataFrom']): FragmentSqlToken {
-  switch (from) {
-    case 'run':
-      return sql.fragment`SELECT ${JSON.stringify(run.data)}::jsonb AS data`;
-    case 'payload':
-      return sql.fragment`
-        SELECT data FROM payloads WHERE customer_id = ${run.customerId} AND sha256 = decode(${run.sha256}, 'hex')`;
-    case 'row':
-      return sql.fragment`
-        SELECT data FROM ${executionsOf(run.phase)} WHERE id = ${run.runId} AND customer_id = ${run.customerId}`;
+  if (from === 'run') return sql.fragment`SELECT ${JSON.stringify(run.data)}::jsonb AS data`;
+  if (from === 'row') {
+    return sql.fragment`
+      SELECT data FROM ${executionsOf(run.phase)} WHERE id = ${run.runId} AND customer_id = ${run.customerId}`;
   }
+  return sql.fragment`
+    SELECT data FROM payloads WHERE customer_id = ${run.customerId} AND sha256 = decode(${run.sha256}, 'hex')`;
 }
 
-/** The columns that only this phase has. */
-function derivedColumns({ phase, derived }: ArchivableRun): Readonly<Record<string, FragmentSqlToken>> {
-  const tests = {
-    red_green: sql.fragment`${derived.redGreen}`,
-    language: sql.fragment`${derived.language ?? null}`,
-    framework: sql.fragment`${derived.framework ?? null}`,
+type Columns = Readonly<Record<string, FragmentSqlToken>>;
+
+/** The columns that only one phase has. */
+const DERIVED_COLUMNS: Readonly<Record<Phase, (derived: DerivedResult) => Columns>> = {
+  scan: (derived) => ({
+    vulnerabilities_count: sql.fragment`${derived.vulnerabilities ?? null}::integer`,
+  }),
+  validation: (derived) => ({
+    validated: sql.fragment`${derived.validated ?? null}::boolean`,
+    vulnerabilities_found: sql.fragment`${derived.vulnerabilities ?? null}::integer`,
+    ...testColumns(derived),
+  }),
+  mitigation: (derived) => ({
+    pr_url: sql.fragment`${derived.pullRequestUrl ?? null}`,
+    pr_number: sql.fragment`${derived.pullRequestNumber ?? null}::bigint`,
+    files_changed: sql.fragment`${derived.filesChanged ?? null}::integer`,
+    trust_score: sql.fragment`${derived.trustScore ?? null}::double precision`,
+    ...testColumns(derived),
+  }),
+};
+
+function testColumns({ redGreen, language, framework }: DerivedResult): Columns {
+  return {
+    red_green: sql.fragment`${redGreen}`,
+    language: sql.fragment`${language ?? null}`,
+    framework: sql.fragment`${framework ?? null}`,
   };
-  switch (phase) {
-    case 'scan':
-      return { vulnerabilities_count: sql.fragment`${derived.vulnerabilities ?? null}::integer` };
-    case 'validation':
-      return {
-        validated: sql.fragment`${derived.validated ?? null}::boolean`,
-        vulnerabilities_found: sql.fragment`${derived.vulnerabilities ?? null}::integer`,
-        ...tests,
-      };
-    case 'mitigation':
-      return {
-        pr_url: sql.fragment`${derived.pullRequestUrl ?? null}`,
-        pr_number: sql.fragment`${derived.pullRequestNumber ?? null}::bigint`,
-        files_changed: sql.fragment`${derived.filesChanged ?? null}::integer`,
-        trust_score: sql.fragment`${derived.trustScore ?? null}::double precision`,
-        ...tests,
-      };
-  }
 }
 
 /** Notes that the run stands for another's row. */

@@ -3,10 +3,11 @@ import { isTerminal, type SessionState } from '../domain/session.ts';
 import {
   type ArchiveDecision,
   decideArchive,
+  type FoundDecision,
   type SessionStep,
   type WriteDecision,
 } from './archive-decision.ts';
-import { type ArchiveState, getArchiveState, type SessionRow } from './archive-state.ts';
+import { type ArchiveState, getArchiveState } from './archive-state.ts';
 import {
   createSession,
   drawRunOrder,
@@ -49,40 +50,16 @@ async function archiveIn(transaction: Connection, run: ArchivableRun): Promise<A
   return carryOut(transaction, run, state, decideArchive(run, state));
 }
 
-/** The one place that says what each decision writes. */
 async function carryOut(
   transaction: Connection,
   run: ArchivableRun,
   state: ArchiveState,
   decision: ArchiveDecision,
 ): Promise<ArchivedRun | RejectedRun> {
-  switch (decision.disposition) {
-    case 'rejected':
-      await notifyCommitted(transaction, committedRunOf(run, decision.disposition));
-      return decision;
-    case 'inserted':
-    case 'updated':
-      return write(transaction, run, state, decision);
-    case 'unchanged': {
-      const { session, ...rest } = decision;
-      const archived = archivedOf(run, state, { ...rest, executionId: run.runId, session: stateOf(session) });
-      await notifyCommitted(transaction, committedRunOf(run, archived.disposition, archived));
-      return archived;
-    }
-    case 'duplicate': {
-      const { isNew, session, ...rest } = decision;
-      const archived = archivedOf(run, state, { ...rest, session: stateOf(session) });
-      if (isNew) await insertDuplicate(transaction, run, decision.executionId);
-      return report(transaction, run, archived, isNew);
-    }
-    case 'deleted':
-    case 'purged': {
-      const { isNew, ...rest } = decision;
-      const archived = archivedOf(run, state, { ...rest, executionId: run.runId });
-      if (isNew) await insertTombstone(transaction, run);
-      return report(transaction, run, archived, isNew);
-    }
-  }
+  if ('dataFrom' in decision) return write(transaction, run, state, decision);
+  if ('executionId' in decision) return note(transaction, run, state, decision);
+  await notifyCommitted(transaction, committedRunOf(run, decision.disposition));
+  return decision;
 }
 
 async function write(
@@ -130,31 +107,34 @@ async function takeStep(
   return { id: joined.id, state: status };
 }
 
-async function report(
+/** Notes, the first time, why there is no row; says it to whoever waits each time. */
+async function note(
   transaction: Connection,
   run: ArchivableRun,
-  archived: ArchivedRun,
-  isNew: boolean,
+  state: ArchiveState,
+  { isNew, session, ...found }: FoundDecision,
 ): Promise<ArchivedRun> {
+  const archived = archivedOf(run, state, {
+    ...found,
+    session: session && { id: session.id, state: session.status },
+  });
   const committed = committedRunOf(run, archived.disposition, archived);
-  if (isNew) await recordRun(transaction, { run, sessionId: undefined, path: [], committed });
-  else await notifyCommitted(transaction, committed);
+  if (!isNew) {
+    await notifyCommitted(transaction, committed);
+    return archived;
+  }
+  if (archived.disposition === 'duplicate') await insertDuplicate(transaction, run, archived.executionId);
+  else await insertTombstone(transaction, run);
+  await recordRun(transaction, { run, sessionId: undefined, path: [], committed });
   return archived;
 }
 
-interface Found {
-  readonly disposition: ArchivedRun['disposition'];
-  readonly executionId: string;
-  readonly committedAt: string;
-  readonly session?: ArchivedRun['session'] | undefined;
+interface Outcome extends Pick<ArchivedRun, 'disposition' | 'executionId' | 'committedAt'> {
+  readonly session: ArchivedRun['session'] | null | undefined;
 }
 
-function archivedOf(run: ArchivableRun, state: ArchiveState, { session, ...found }: Found): ArchivedRun {
+function archivedOf(run: ArchivableRun, state: ArchiveState, { session, ...found }: Outcome): ArchivedRun {
   const { sha256 } = run;
   const { incarnation } = state;
   return { ...found, sha256, incarnation, transitions: [], ...(session && { session }) };
-}
-
-function stateOf(session: SessionRow | undefined): ArchivedRun['session'] {
-  return session && { id: session.id, state: session.status };
 }

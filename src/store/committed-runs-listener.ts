@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import { Client } from 'pg';
 import type { RunStatus } from '../domain/phase.ts';
 import type { CommittedRun } from '../domain/run.ts';
 import { COMMITTED_CHANNEL, committedRun, listCommittedRuns } from './committed-runs.ts';
@@ -103,7 +103,7 @@ class Listener implements CommittedRunsListener {
   /** Ends when the connection does; says whether there was one. */
   async #listenOnce(url: string): Promise<boolean> {
     const { applicationName, logger } = this.#options;
-    const client = new pg.Client({
+    const client = new Client({
       connectionString: url,
       application_name: applicationName,
       connectionTimeoutMillis: 3000,
@@ -130,7 +130,7 @@ class Listener implements CommittedRunsListener {
   }
 
   /** Resolves when the connection has failed or the listener closes; a client's error must have a listener. */
-  #endOf(client: pg.Client): Promise<void> {
+  #endOf(client: Client): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     client.on('error', () => resolve());
     client.on('end', () => resolve());

@@ -1,6 +1,5 @@
-import pg from 'pg';
+import { Client, DatabaseError, type QueryConfig, TypeOverrides, types } from 'pg';
 import { BackendTerminatedError, createDriverFactory, type DriverCommand, type DriverFactory } from 'slonik';
-import { ConnectionLostError } from './errors.ts';
 
 export interface DriverOptions {
   /** Absent: every statement fails as unreachable. */
@@ -47,7 +46,7 @@ export function createDriver(options: DriverOptions): DriverFactory {
           },
           end: () => client.end(),
           query: async (text, values, query) => {
-            if (lost !== undefined) throw unreachable(lost);
+            if (lost !== undefined) throw new BackendTerminatedError(lost);
             return run(client, { text, ...(values && { values }), ...(query?.name && { name: query.name }) });
           },
           stream: () => {
@@ -59,8 +58,8 @@ export function createDriver(options: DriverOptions): DriverFactory {
   );
 }
 
-function createClient({ url, applicationName }: DriverOptions): pg.Client {
-  return new pg.Client({
+function createClient({ url, applicationName }: DriverOptions): Client {
+  return new Client({
     ...(url !== undefined && { connectionString: url }),
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -69,22 +68,22 @@ function createClient({ url, applicationName }: DriverOptions): pg.Client {
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    types: { getTypeParser },
+    types: parsers,
   });
 }
 
 /** Why it could not be made; undefined when it was. */
-async function connect(client: pg.Client, url: string | undefined): Promise<Error | undefined> {
+async function connect(client: Client, url: string | undefined): Promise<Error | undefined> {
   if (url === undefined) return new Error('no database is configured');
   try {
     await client.connect();
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    return asError(error);
   }
 }
 
-async function run(client: pg.Client, query: pg.QueryConfig<unknown[]>) {
+async function run(client: Client, query: QueryConfig<unknown[]>) {
   try {
     const { command, fields, rowCount, rows } = await client.query<Record<string, unknown>>(query);
     return {
@@ -95,14 +94,13 @@ async function run(client: pg.Client, query: pg.QueryConfig<unknown[]>) {
       rows,
     };
   } catch (error) {
-    // What is not the server's answer means that there was none.
-    throw error instanceof pg.DatabaseError ? error : unreachable(error);
+    // What is not the server's answer means that there was none. slonik does not roll back after this class.
+    throw error instanceof DatabaseError ? error : new BackendTerminatedError(asError(error));
   }
 }
 
-/** slonik does not roll back on a connection that ended with this class. */
-function unreachable(cause: unknown): BackendTerminatedError {
-  return new BackendTerminatedError(new ConnectionLostError('the server cannot be reached', { cause }));
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 /** Runs one attempt at a time once an attempt has failed; others get its failure. */
@@ -121,15 +119,10 @@ function createConnectGate() {
 }
 
 /** int8 as a number, timestamptz as RFC 3339; the rest as pg has it. */
-const PARSERS: Readonly<Record<number, (text: string) => unknown>> = {
-  [pg.types.builtins.INT8]: (text) => {
-    const value = Number(text);
-    if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is beyond what a number holds`);
-    return value;
-  },
-  [pg.types.builtins.TIMESTAMPTZ]: (text) => new Date(text).toISOString(),
-};
-
-function getTypeParser(oid: number, format?: 'text' | 'binary') {
-  return PARSERS[oid] ?? pg.types.getTypeParser(oid, format);
-}
+const parsers = new TypeOverrides();
+parsers.setTypeParser(types.builtins.INT8, (text) => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is beyond what a number holds`);
+  return value;
+});
+parsers.setTypeParser(types.builtins.TIMESTAMPTZ, (text) => new Date(text).toISOString());

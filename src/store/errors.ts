@@ -1,3 +1,5 @@
+import { BackendTerminatedError } from 'slonik';
+
 /**
  * What a caller may do about a failure:
  * - `unavailable`: the database cannot be reached, is not ready, or has not been migrated yet; later.
@@ -19,11 +21,6 @@ export class DatabaseError extends Error {
     this.kind = kind;
     this.sqlstate = sqlstate;
   }
-}
-
-/** The server cannot be reached; slonik passes it on as it is. */
-export class ConnectionLostError extends Error {
-  override readonly name = 'ConnectionLostError';
 }
 
 /** By SQLSTATE (PostgreSQL manual, appendix A), the five characters before the class of two. */
@@ -52,7 +49,7 @@ const KIND_BY_SQLSTATE: Readonly<Record<string, DatabaseErrorKind>> = {
 export function toDatabaseError(error: unknown): DatabaseError {
   if (error instanceof DatabaseError) return error;
   const causes = [...causesOf(error)];
-  if (causes.some((cause) => cause instanceof ConnectionLostError))
+  if (causes.some((cause) => cause instanceof BackendTerminatedError))
     return new DatabaseError('unavailable', undefined, error);
   const sqlstate = causes.map(sqlstateOf).find((state) => state !== undefined);
   return new DatabaseError(kindOf(sqlstate), sqlstate, error);

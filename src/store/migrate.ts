@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
-import pg from 'pg';
+import { Client } from 'pg';
 import { sql } from 'slonik';
 import { z } from 'zod';
 import type { Connection } from './database.ts';
@@ -40,7 +40,7 @@ export async function migrate(
   databaseUrl: string,
   { logger }: MigrateOptions = {},
 ): Promise<readonly string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'phaserun-migrate' });
+  const client = new Client({ connectionString: databaseUrl, application_name: 'phaserun-migrate' });
   client.on('error', () => undefined);
   try {
     await client.connect();
@@ -80,7 +80,7 @@ export async function listPendingMigrations(connection: Connection): Promise<rea
   return pendingOf(applied);
 }
 
-async function refuseNewer(client: pg.Client): Promise<void> {
+async function refuseNewer(client: Client): Promise<void> {
   const { rows: tables } = await client.query<{ exists: boolean }>(TABLE_EXISTS);
   if (tables[0]?.exists !== true) return;
   const { rows } = await client.query<{ name: string }>(`SELECT name FROM ${MIGRATIONS_TABLE}`);

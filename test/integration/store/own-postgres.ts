@@ -1,0 +1,19 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { type EmbeddedPostgres, startPostgres } from '../../../src/embedded/postgres.ts';
+import { migrate } from '../../../src/store/migrate.ts';
+
+/** A migrated Postgres for a file that stops and restarts it; gone at its end. */
+export async function ownPostgres(): Promise<EmbeddedPostgres> {
+  const directory = await mkdtemp(join(tmpdir(), 'phaserun-store-'));
+  await chmod(directory, 0o711);
+  const postgres = await startPostgres({ directory: join(directory, 'postgres'), durable: false });
+  afterAll(async () => {
+    await postgres.stop();
+    await rm(directory, { recursive: true });
+  });
+  await migrate(postgres.url);
+  return postgres;
+}
