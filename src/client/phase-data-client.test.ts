@@ -81,13 +81,18 @@ describe('storePhaseResults', () => {
 
   it('passes on that a result is durable but not yet a row', async () => {
     server.replies = [
-      json(202, { success: true, id: 'row-1', persisted: false, sessionId: 's', sessionState: 'active' }),
+      json(202, {
+        success: true,
+        id: 'row-1',
+        phaseRun: { namespace: 'acme', name: 'v' },
+        sessionState: 'active',
+      }),
     ];
     const result = await client().storePhaseResults('scan', {}, issue7);
     expect(result).toMatchObject({
       storage: 'platform',
       persisted: false,
-      sessionId: 's',
+      phaseRun: { namespace: 'acme', name: 'v' },
       sessionState: 'active',
     });
   });

@@ -11,6 +11,8 @@ export interface Acknowledgement {
   readonly id: string;
   /** False (202): durable, but not yet a row. */
   readonly persisted: boolean;
+  /** The object that carries it: `kubectl describe phr <name> -n <namespace>`. */
+  readonly phaseRun?: { readonly namespace: string; readonly name: string };
   readonly sessionId?: string;
   readonly sessionState?: string;
 }
@@ -137,16 +139,21 @@ function notThePlatform(url: URL, what: string): PlatformUnreachableError {
 }
 
 function readAcknowledgement({ url, status, body }: Answer): Acknowledgement {
-  const { success, id, sessionId, sessionState } = body;
+  const { success, id, phaseRun, sessionId, sessionState } = body;
   if (success !== true || typeof id !== 'string' || id === '') {
     throw notThePlatform(url, `answered ${status} without an id`);
   }
   return {
     id,
     persisted: status !== 202,
+    ...(isObjectName(phaseRun) ? { phaseRun } : {}),
     ...(typeof sessionId === 'string' ? { sessionId } : {}),
     ...(typeof sessionState === 'string' ? { sessionState } : {}),
   };
+}
+
+function isObjectName(value: unknown): value is { readonly namespace: string; readonly name: string } {
+  return isJsonObject(value) && typeof value['namespace'] === 'string' && typeof value['name'] === 'string';
 }
 
 function readProblem(body: unknown): Problem {
