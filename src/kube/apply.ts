@@ -77,7 +77,7 @@ const crd = z.object({
     versions: z.array(z.object({ name: z.string(), served: z.boolean() })),
   }),
   status: z
-    .object({ conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]) })
+    .object({ conditions: z.array(z.object({ type: z.string(), status: z.string() })).nullish() })
     .optional(),
 });
 
@@ -88,7 +88,7 @@ async function findServed(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { spec, status } = crd.parse(await client.request({ method: 'GET', path, signal }));
-  const established = status?.conditions.some(
+  const established = status?.conditions?.some(
     (each) => each.type === 'Established' && each.status === 'True',
   );
   const version = spec.versions.find(({ served }) => served)?.name;

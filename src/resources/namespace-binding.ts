@@ -5,11 +5,21 @@ import { CUSTOMER_ID_ANNOTATION } from './annotations.ts';
 export interface Namespace {
   readonly metadata: {
     readonly name: string;
+    readonly uid: string;
     readonly resourceVersion: string;
     readonly creationTimestamp: string;
     readonly annotations?: Readonly<Record<string, string>>;
   };
 }
+
+/** Where namespaces live in the API. */
+export const NAMESPACES = {
+  group: '',
+  version: 'v1',
+  kind: 'Namespace',
+  plural: 'namespaces',
+  namespaced: false,
+} as const;
 
 const uuid = z.uuid();
 
@@ -31,9 +41,9 @@ export function namespaceOfCustomer(
 
 /** Keeps of a namespace only what {@link Namespace} says. */
 export function leanNamespace({ metadata }: Namespace): Namespace {
-  const { name, resourceVersion, creationTimestamp } = metadata;
+  const { name, uid, resourceVersion, creationTimestamp } = metadata;
   const customerId = metadata.annotations?.[CUSTOMER_ID_ANNOTATION];
   const annotations =
     customerId === undefined ? {} : { annotations: { [CUSTOMER_ID_ANNOTATION]: customerId } };
-  return { metadata: { name, resourceVersion, creationTimestamp, ...annotations } };
+  return { metadata: { name, uid, resourceVersion, creationTimestamp, ...annotations } };
 }

@@ -10,6 +10,15 @@ export const API_VERSION = `${GROUP}/${VERSION}`;
 export const KIND = 'PhaseRun';
 export const PLURAL = 'phaseruns';
 
+/** Where PhaseRuns live in the API. */
+export const PHASE_RUNS = {
+  group: GROUP,
+  version: VERSION,
+  kind: KIND,
+  plural: PLURAL,
+  namespaced: true,
+} as const;
+
 /**
  * Most bytes of canonical JSON that `spec.result.data` may hold. The API server cannot measure it, so the
  * reconciler rejects what is larger.

@@ -1,0 +1,86 @@
+import type { Logger } from 'pino';
+import { buildApp } from '../api/app.ts';
+import type { Config } from '../config.ts';
+import { createKubeClient } from '../kube/client.ts';
+import { createInformer } from '../kube/informer.ts';
+import {
+  leanNamespace,
+  NAMESPACES,
+  type Namespace,
+  namespaceOfCustomer,
+} from '../resources/namespace-binding.ts';
+import { createCommittedRunsListener } from '../store/committed-runs-listener.ts';
+import { createDatabase } from '../store/database.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { observeDatabase, observeInformer, observeKubeClient } from '../telemetry/observers.ts';
+import { kubeSource } from './kube-source.ts';
+import { databaseHealth, kubernetesHealth } from './process-health.ts';
+import type { RunningProcess } from './running-process.ts';
+import { readVersion } from './version.ts';
+
+/**
+ * Starts an API replica. It starts whatever is down around it, says so in `/health`, and answers 503 to what needs it.
+ */
+export async function startApi(
+  config: Config,
+  logger: Logger = createLogger({ name: 'api', level: config.logLevel }),
+): Promise<RunningProcess> {
+  const metrics = createMetrics({ defaultMetrics: true });
+  await using opened = new AsyncDisposableStack();
+
+  const database = await createDatabase({
+    url: config.databaseUrl,
+    poolMax: config.databasePoolMax,
+    applicationName: 'phaserun-api',
+    logger,
+    observer: observeDatabase(metrics),
+  });
+  opened.defer(() => database.close());
+  const committedRuns = createCommittedRunsListener({
+    url: config.databaseUrl,
+    pool: database.pool,
+    applicationName: 'phaserun-api-listen',
+    logger,
+  });
+  opened.defer(() => committedRuns.close());
+  const kubernetes = createKubeClient(kubeSource(config), { logger, observer: observeKubeClient(metrics) });
+  opened.defer(() => kubernetes.close());
+  const namespaces = createInformer<Namespace, Namespace>({
+    resource: kubernetes.resource<Namespace>(NAMESPACES),
+    transform: leanNamespace,
+    logger,
+    observer: observeInformer(metrics, NAMESPACES.plural),
+  });
+  namespaces.start();
+  opened.defer(() => namespaces.stop());
+
+  let draining = false;
+  const app = buildApp({
+    version: readVersion(),
+    logger,
+    metrics,
+    exposeMetrics: config.prometheusMetrics,
+    health: {
+      database: databaseHealth(config, database),
+      redis: undefined,
+      kubernetes: kubernetesHealth(kubernetes),
+      isDraining: () => draining,
+    },
+    database,
+    committedRuns,
+    kubernetes,
+    namespaceOf: (customerId) => namespaceOfCustomer(namespaces.list(), customerId) ?? config.namespace,
+  });
+  opened.defer(() => app.close());
+  const url = await app.listen({ host: config.host, port: config.port });
+  logger.info({ url }, 'api started');
+  const running = opened.move();
+  return {
+    url,
+    async close() {
+      draining = true;
+      await running.disposeAsync();
+    },
+  };
+}

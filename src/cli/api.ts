@@ -1,0 +1,30 @@
+import { Command } from 'commander';
+import { loadConfig } from '../config.ts';
+import { startApi } from './api-process.ts';
+import { helpFooter } from './arguments.ts';
+import { serveUntilSignalled } from './serve.ts';
+import { DATABASE_ENVIRONMENT } from './with-database.ts';
+import { KUBERNETES_ENVIRONMENT } from './with-kubernetes.ts';
+
+/** `api`: serves HTTP, until it is told to stop. */
+export function apiCommand(): Command {
+  return new Command('api')
+    .summary('run the HTTP API')
+    .description(
+      'Serves the API that runners store to and retrieve from; any number of replicas. It starts whatever is down around ' +
+        'it, says so in /health, and answers 503 to what needs it.',
+    )
+    .addHelpText('after', HELP)
+    .action(() => serveUntilSignalled(() => startApi(loadConfig())));
+}
+
+const HELP = helpFooter({
+  examples: ['phaserun api', 'PORT=9000 LOG_LEVEL=debug phaserun api'],
+  environment: {
+    ...DATABASE_ENVIRONMENT,
+    ...KUBERNETES_ENVIRONMENT,
+    PORT: 'port to serve on; default 8088',
+    POD_NAMESPACE: 'namespace for runs of customers with no namespace of their own; default phaserun-system',
+    DATABASE_POOL_MAX: 'connections to Postgres; default 5',
+  },
+});

@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import { buildProbeApp } from '../api/probe-app.ts';
+import type { Config } from '../config.ts';
+import { Controller } from '../controller/controller.ts';
+import { createControllerObserver } from '../controller/controller-observer.ts';
+import { createPostgresArchive } from '../controller/postgres-archive.ts';
+import { createKubeClient } from '../kube/client.ts';
+import { createEventRecorder } from '../kube/event-recorder.ts';
+import { createLeaderElector } from '../kube/leader-election.ts';
+import { NAMESPACES, type Namespace } from '../resources/namespace-binding.ts';
+import { PHASE_RUNS, type PhaseRun } from '../resources/phase-run.ts';
+import { createDatabase } from '../store/database.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { observeDatabase, observeKubeClient, observeLeaderElection } from '../telemetry/observers.ts';
+import { kubeSource } from './kube-source.ts';
+import { databaseHealth, kubernetesHealth } from './process-health.ts';
+import type { RunningProcess } from './running-process.ts';
+import { readVersion } from './version.ts';
+
+/**
+ * Starts a controller. It starts whatever is down around it, says so in `/health`, and works once Postgres and Kubernetes
+ * are there and the lease is its own.
+ */
+export async function startController(
+  config: Config,
+  logger: Logger = createLogger({ name: 'controller', level: config.logLevel }),
+): Promise<RunningProcess> {
+  const metrics = createMetrics({ defaultMetrics: true });
+  const podName = config.podName ?? hostname();
+  await using opened = new AsyncDisposableStack();
+
+  const database = await createDatabase({
+    url: config.databaseUrl,
+    poolMax: config.databasePoolMax,
+    applicationName: 'phaserun-controller',
+    logger,
+    observer: observeDatabase(metrics),
+  });
+  opened.defer(() => database.close());
+  const client = createKubeClient(kubeSource(config), { logger, observer: observeKubeClient(metrics) });
+  opened.defer(() => client.close());
+  const events = createEventRecorder({
+    client,
+    controller: 'phases.rsolv.dev/controller',
+    instance: podName.slice(0, 128),
+    logger,
+  });
+  opened.defer(() => events.close());
+
+  const controller = new Controller({
+    phaseRuns: client.resource<PhaseRun>(PHASE_RUNS),
+    namespaces: client.resource<Namespace>(NAMESPACES),
+    archive: createPostgresArchive(database.pool),
+    observer: createControllerObserver(metrics, events),
+    logger,
+    concurrency: config.reconcileConcurrency,
+    maxArchived: config.maxArchivedPhaseRuns,
+  });
+  controller.start();
+  opened.defer(() => controller.stop());
+  const elector = createLeaderElector({
+    client,
+    lease: { namespace: config.namespace, name: 'phaserun-controller' },
+    identity: `${podName}_${randomBytes(4).toString('hex')}`,
+    lead: (signal) => controller.lead(signal),
+    logger,
+    observer: observeLeaderElection(metrics, 'phaserun-controller'),
+  });
+  elector.start();
+  opened.defer(() => elector.stop());
+
+  let draining = false;
+  const app = buildProbeApp({
+    version: readVersion(),
+    logger,
+    metrics,
+    exposeMetrics: config.prometheusMetrics,
+    health: {
+      database: databaseHealth(config, database),
+      redis: undefined,
+      kubernetes: kubernetesHealth(client),
+      isDraining: () => draining,
+    },
+  });
+  opened.defer(() => app.close());
+  const url = await app.listen({ host: config.host, port: config.metricsPort });
+  logger.info({ url, lease: `${config.namespace}/phaserun-controller` }, 'controller started');
+  const running = opened.move();
+  return {
+    url,
+    async close() {
+      draining = true;
+      await running.disposeAsync();
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import { Command } from 'commander';
+import { loadConfig } from '../config.ts';
+import { helpFooter } from './arguments.ts';
+import { startController } from './controller-process.ts';
+import { serveUntilSignalled } from './serve.ts';
+import { DATABASE_ENVIRONMENT } from './with-database.ts';
+import { KUBERNETES_ENVIRONMENT } from './with-kubernetes.ts';
+
+/** `controller`: turns PhaseRuns into rows, until it is told to stop. */
+export function controllerCommand(): Command {
+  return new Command('controller')
+    .summary('run the controller')
+    .description(
+      'Watches PhaseRuns and turns each into rows of Postgres and a step of its session. Of several replicas one works and ' +
+        'the others stand by. It starts whatever is down around it, and says so in /health on its metrics port.',
+    )
+    .addHelpText('after', HELP)
+    .action(() => serveUntilSignalled(() => startController(loadConfig())));
+}
+
+const HELP = helpFooter({
+  examples: ['phaserun controller', 'METRICS_PORT=9090 LOG_LEVEL=debug phaserun controller'],
+  environment: {
+    ...DATABASE_ENVIRONMENT,
+    ...KUBERNETES_ENVIRONMENT,
+    METRICS_PORT: 'port of /metrics, /livez, /readyz and /health; default 8089',
+    POD_NAMESPACE: 'namespace of the Lease; default phaserun-system',
+    RECONCILE_CONCURRENCY: 'slots worked on at once; default 16',
+    MAX_ARCHIVED_PHASERUNS: 'archived PhaseRuns with a TTL that may stay; default 5000',
+  },
+});

@@ -1,0 +1,105 @@
+import type { Logger } from 'pino';
+import type { PhaseRun } from '../resources/phase-run.ts';
+import { expiresAt } from './settled.ts';
+
+/** Names the row that a receipt vouches for. */
+export interface ReceiptToVerify {
+  readonly runId: string;
+  readonly customerId?: string;
+  readonly executionId: string;
+  readonly sha256: string;
+}
+
+export interface ExpiryDependencies {
+  /** Every cached PhaseRun, and the incarnation their receipts must carry. */
+  readonly phaseRuns: () => Iterable<PhaseRun>;
+  readonly incarnation: () => string | undefined;
+  /** Of the given receipts, the `runId`s whose row (or tombstone) is there with that digest. */
+  readonly verify: (receipts: readonly ReceiptToVerify[]) => Promise<ReadonlySet<string>>;
+  /** Deletes this very object; a missing one is fine. */
+  readonly remove: (phaseRun: PhaseRun) => Promise<void>;
+  /** Called for a run whose row is missing: it is to be archived again. */
+  readonly onMissing: (phaseRun: PhaseRun) => void;
+  readonly onRemoved: (count: number) => void;
+  readonly logger: Logger;
+  readonly now: () => number;
+  /** Archived runs with a TTL that may stay; the oldest go first. */
+  readonly maxArchived: number;
+}
+
+const BATCH_SIZE = 200;
+const DELETES_AT_ONCE = 8;
+
+/**
+ * Deletes the PhaseRuns that have outlived their TTL, and of those with a TTL the oldest beyond `maxArchived`. Before
+ * anything is deleted its row is looked for: the object is the last copy of a result whose row a restore took away.
+ * @returns how many were deleted
+ */
+export async function expireArchivedRuns(
+  dependencies: ExpiryDependencies,
+  signal: AbortSignal,
+): Promise<number> {
+  const expired = listExpired(dependencies);
+  let removed = 0;
+  for (let at = 0; at < expired.length && !signal.aborted; at += BATCH_SIZE) {
+    removed += await expireBatch(expired.slice(at, at + BATCH_SIZE), dependencies, signal);
+  }
+  return removed;
+}
+
+function listExpired({ phaseRuns, incarnation, now, maxArchived }: ExpiryDependencies): PhaseRun[] {
+  const current = incarnation();
+  const candidates: { readonly phaseRun: PhaseRun; readonly at: number }[] = [];
+  for (const phaseRun of phaseRuns()) {
+    const at = expiresAt(phaseRun, current);
+    if (at !== undefined) candidates.push({ phaseRun, at });
+  }
+  candidates.sort((a, b) => a.at - b.at);
+  const surplus = candidates.length - maxArchived;
+  const moment = now();
+  return candidates
+    .filter(({ at }, index) => at <= moment || index < surplus)
+    .map(({ phaseRun }) => phaseRun);
+}
+
+async function expireBatch(
+  batch: readonly PhaseRun[],
+  dependencies: ExpiryDependencies,
+  signal: AbortSignal,
+) {
+  const { verify, onMissing, onRemoved, logger } = dependencies;
+  const receipts = batch.flatMap(receiptOf);
+  const present = receipts.length === 0 ? new Set<string>() : await verify(receipts);
+  const missing = batch.filter(
+    (phaseRun) => phaseRun.status?.archive !== undefined && !present.has(runIdOf(phaseRun)),
+  );
+  if (missing.length > 0) logger.error({ count: missing.length }, 'receipts without a row: archiving again');
+  for (const phaseRun of missing) onMissing(phaseRun);
+  const removable = batch.filter((phaseRun) => !missing.includes(phaseRun));
+  await removeAll(removable, dependencies, signal);
+  onRemoved(removable.length);
+  return removable.length;
+}
+
+async function removeAll(
+  phaseRuns: readonly PhaseRun[],
+  { remove }: ExpiryDependencies,
+  signal: AbortSignal,
+) {
+  const waiting = [...phaseRuns];
+  const worker = async () => {
+    for (let next = waiting.pop(); next !== undefined && !signal.aborted; next = waiting.pop())
+      await remove(next);
+  };
+  await Promise.all(Array.from({ length: DELETES_AT_ONCE }, worker));
+}
+
+function receiptOf(phaseRun: PhaseRun): ReceiptToVerify[] {
+  const { archive } = phaseRun.status ?? {};
+  if (archive === undefined) return [];
+  return [{ runId: runIdOf(phaseRun), executionId: archive.executionId, sha256: archive.sha256 }];
+}
+
+function runIdOf({ spec, metadata }: PhaseRun): string {
+  return spec.runId ?? metadata.uid;
+}

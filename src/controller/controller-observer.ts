@@ -1,0 +1,78 @@
+import type { ArchivableRun, ArchivedRun } from '../domain/run.ts';
+import type { EventRecorder } from '../kube/event-recorder.ts';
+import type { EventReason } from '../resources/conditions.ts';
+import { API_VERSION, KIND, type PhaseRun } from '../resources/phase-run.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { observeInformer, observeWorkQueue } from '../telemetry/observers.ts';
+import type { ControllerObserver } from './controller.ts';
+import type { Rejection } from './interpret.ts';
+
+const CONTROLLER = 'phaserun';
+
+/** Turns what the controller did into metrics and Kubernetes Events. */
+export function createControllerObserver(metrics: Metrics, events: EventRecorder): ControllerObserver {
+  const { reconcile, product } = metrics;
+  return {
+    informer: (resource) => observeInformer(metrics, resource),
+    queue: observeWorkQueue(metrics, CONTROLLER),
+    reconciled(result, seconds) {
+      reconcile.total.inc({ controller: CONTROLLER, result });
+      if (result === 'error') reconcile.errors.inc({ controller: CONTROLLER });
+      reconcile.duration.observe({ controller: CONTROLLER }, seconds);
+    },
+    archived(phaseRun, run, outcome) {
+      product.recordTransitions(outcome.transitions);
+      for (const { reason, note } of describeArchived(phaseRun, run, outcome))
+        tell(events, phaseRun, reason, note);
+    },
+    rejected: (phaseRun, rejection) => tell(events, phaseRun, 'Rejected', describeRejection(rejection)),
+    expired: () => undefined,
+  };
+}
+
+interface Telling {
+  readonly reason: EventReason;
+  readonly note: string;
+}
+
+function describeArchived(phaseRun: PhaseRun, run: ArchivableRun, outcome: ArchivedRun): Telling[] {
+  const telling: Telling[] = [];
+  const { disposition, executionId, session, transitions } = outcome;
+  // Whoever stored over HTTP had the answer; an Event each would double what the run costs the API server.
+  if (phaseRun.spec.runId === undefined && disposition !== 'unchanged') {
+    telling.push({ reason: 'Archived', note: `${run.status} result archived as execution ${executionId}` });
+  }
+  for (const { to } of transitions) {
+    const reason = SESSION_END[to];
+    if (reason !== undefined) telling.push({ reason, note: `session ${session?.id} is ${to}` });
+  }
+  if (run.derived.redGreen === 'inverted' && disposition !== 'unchanged') {
+    telling.push({
+      reason: 'RedGreenViolation',
+      note: 'the RED tests pass on the vulnerable commit: nothing is validated',
+    });
+  }
+  return telling;
+}
+
+const SESSION_END: Readonly<Record<string, EventReason>> = {
+  completed: 'SessionCompleted',
+  failed: 'SessionFailed',
+};
+
+function describeRejection({ reason, message }: Rejection): string {
+  return `${reason}: ${message}`;
+}
+
+const WARNINGS: ReadonlySet<EventReason> = new Set(['Rejected', 'SessionFailed', 'RedGreenViolation']);
+
+function tell(events: EventRecorder, { metadata }: PhaseRun, reason: EventReason, note: string): void {
+  const { namespace, name, uid, resourceVersion } = metadata;
+  events.record({
+    regarding: { apiVersion: API_VERSION, kind: KIND, namespace, name, uid, resourceVersion },
+    type: WARNINGS.has(reason) ? 'Warning' : 'Normal',
+    reason,
+    action: 'Reconcile',
+    note,
+  });
+}

@@ -1,0 +1,238 @@
+import type { Logger } from 'pino';
+import { pause, systemClock } from '../kube/clock.ts';
+import { createInformer, type Informer, type InformerObserver } from '../kube/informer.ts';
+import { hasStatus } from '../kube/kube-error.ts';
+import type { KubeResource } from '../kube/resource.ts';
+import { writeStatus } from '../kube/status-writer.ts';
+import {
+  createWorkQueue,
+  type WorkQueue,
+  type WorkQueueObserver,
+  type WorkResult,
+} from '../kube/work-queue.ts';
+import { customerOfNamespace, leanNamespace, type Namespace } from '../resources/namespace-binding.ts';
+import type { PhaseRun } from '../resources/phase-run.ts';
+import { expireArchivedRuns, type ReceiptToVerify } from './archived-run-expiry.ts';
+import { type CachedPhaseRun, leanPhaseRun, slotKeyOf } from './phase-run-cache.ts';
+import { PhaseRunView } from './phase-run-view.ts';
+import { type ReconcileObserver, type RunArchive, SlotReconciler } from './reconciler.ts';
+
+/** What the controller asks of Postgres. */
+export interface ControllerArchive extends RunArchive {
+  /** Names the database: receipts of another one do not count. */
+  incarnation(): Promise<string>;
+  /** Of the given receipts, the runs whose row or tombstone is there. */
+  verifyReceipts(receipts: readonly ReceiptToVerify[]): Promise<ReadonlySet<string>>;
+}
+
+export interface ControllerObserver extends ReconcileObserver {
+  informer(resource: string): InformerObserver;
+  readonly queue: WorkQueueObserver;
+  reconciled(result: 'success' | 'error' | 'requeue', seconds: number): void;
+  expired(count: number): void;
+}
+
+export interface ControllerOptions {
+  readonly phaseRuns: KubeResource<PhaseRun>;
+  readonly namespaces: KubeResource<Namespace>;
+  readonly archive: ControllerArchive;
+  readonly observer: ControllerObserver;
+  readonly logger: Logger;
+  /** Slots worked on at once. */
+  readonly concurrency: number;
+  readonly maxArchived: number;
+}
+
+const EXPIRY_INTERVAL_MS = 5_000;
+const INCARNATION_INTERVAL_MS = 30_000;
+const REVIEW_REJECTED_MS = 5 * 60_000;
+const RETRY_START_MS = 1_000;
+
+/**
+ * The controller of PhaseRuns: it watches on every replica, so that a new leader has everything at hand, and acts
+ * only while {@link Controller.lead} runs.
+ */
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #phaseRuns: Informer<CachedPhaseRun>;
+  readonly #namespaces: Informer<Namespace>;
+  readonly #view: PhaseRunView;
+  /** Of the current term; absent while another replica leads. */
+  #queue: WorkQueue | undefined;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    const { phaseRuns, namespaces, logger, observer } = options;
+    this.#phaseRuns = createInformer<PhaseRun, CachedPhaseRun>({
+      resource: phaseRuns,
+      transform: leanPhaseRun,
+      indexers: {
+        slot: (phaseRun) => [slotKeyOf(phaseRun)],
+        namespace: ({ metadata }) => [metadata.namespace],
+      },
+      onEvent: (event) => this.#onPhaseRun(event),
+      logger,
+      observer: observer.informer('phaseruns'),
+    });
+    this.#namespaces = createInformer<Namespace, Namespace>({
+      resource: namespaces,
+      transform: leanNamespace,
+      onEvent: (event) => this.#onNamespace(event),
+      logger,
+      observer: observer.informer('namespaces'),
+    });
+    this.#view = new PhaseRunView(this.#phaseRuns);
+  }
+
+  /** Starts to watch. */
+  start(): void {
+    this.#namespaces.start();
+    this.#phaseRuns.start();
+  }
+
+  /** Stops watching; {@link lead} must have ended. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#phaseRuns.stop(), this.#namespaces.stop()]);
+  }
+
+  /** Whether it sees what it is to act on. */
+  hasSynced(): boolean {
+    return this.#phaseRuns.hasSynced() && this.#namespaces.hasSynced();
+  }
+
+  /** Acts as the one controller until the signal aborts, then finishes what is in hand. */
+  async lead(signal: AbortSignal): Promise<void> {
+    const { logger, concurrency, observer } = this.#options;
+    try {
+      await Promise.all([this.#phaseRuns.waitForSync(signal), this.#namespaces.waitForSync(signal)]);
+      await this.#learnIncarnation(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error;
+    }
+    const queue = createWorkQueue({ logger, observer: observer.queue });
+    const reconciler = this.#createReconciler();
+    this.#queue = queue;
+    this.#enqueue(this.#view.slotsWithWork());
+    queue.run({ concurrency, worker: (slot) => this.#work(reconciler, slot, signal) });
+    await Promise.all([
+      repeat(EXPIRY_INTERVAL_MS, signal, logger, () => this.#expire(signal)),
+      repeat(INCARNATION_INTERVAL_MS, signal, logger, () => this.#followIncarnation()),
+    ]);
+    this.#queue = undefined;
+    await queue.shutDown();
+  }
+
+  #createReconciler(): SlotReconciler {
+    const { archive, phaseRuns, observer, logger } = this.#options;
+    return new SlotReconciler({
+      archive,
+      objects: {
+        unsettledIn: (slot) => this.#view.unsettledIn(slot),
+        markWritten: (phaseRun) => this.#view.markWritten(phaseRun),
+        read: (namespace, name) => phaseRuns.get({ namespace, name }).catch(undefinedIfGone),
+        writeStatus: (phaseRun, status) => writeStatus(phaseRuns, phaseRun, status),
+        customerOf: (namespace) => customerOfNamespace(this.#namespaces.get(namespace)),
+      },
+      observer,
+      logger,
+      now: () => new Date(),
+    });
+  }
+
+  async #work(reconciler: SlotReconciler, slot: string, signal: AbortSignal): Promise<WorkResult> {
+    const { logger, observer } = this.#options;
+    const began = performance.now();
+    const finish = (result: 'success' | 'error' | 'requeue') =>
+      observer.reconciled(result, (performance.now() - began) / 1000);
+    try {
+      const result = await reconciler.reconcile(slot, signal);
+      finish(result === 'conflict' ? 'requeue' : 'success');
+      if (result === 'conflict') return 'retry';
+      return result === 'waiting' ? { afterMs: REVIEW_REJECTED_MS } : 'done';
+    } catch (error) {
+      if (signal.aborted) return 'done';
+      finish('error');
+      logger.warn({ err: error, slot }, 'reconcile failed, to be retried');
+      return 'retry';
+    }
+  }
+
+  #onPhaseRun({ type, object, initial }: { type: string; object: CachedPhaseRun; initial: boolean }): void {
+    if (type === 'deleted') return this.#view.forget(object);
+    this.#view.observe(object);
+    if (this.#view.hasWork(object)) this.#queue?.add(slotKeyOf(object), initial ? 'low' : 'normal');
+  }
+
+  /** A binding may have changed: what was rejected for want of one is looked at again. */
+  #onNamespace({ type, object }: { type: string; object: Namespace }): void {
+    if (type !== 'deleted') this.#enqueue(this.#view.slotsWithWork(object.metadata.name));
+  }
+
+  #enqueue(slots: Iterable<string>): void {
+    for (const slot of slots) this.#queue?.add(slot, 'low');
+  }
+
+  async #learnIncarnation(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        this.#view.setIncarnation(await this.#options.archive.incarnation());
+        return;
+      } catch (error) {
+        this.#options.logger.warn({ err: error }, 'waiting for Postgres');
+        await pause(systemClock, RETRY_START_MS, signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+
+  /** A restore or a promotion makes every receipt worthless: all runs are archived again. */
+  async #followIncarnation(): Promise<void> {
+    const incarnation = await this.#options.archive.incarnation();
+    if (!this.#view.setIncarnation(incarnation)) return;
+    this.#options.logger.warn({ incarnation }, 'the database is another one: archiving every PhaseRun again');
+    this.#enqueue(this.#view.slotsWithWork());
+  }
+
+  async #expire(signal: AbortSignal): Promise<void> {
+    const { archive, phaseRuns, observer, maxArchived, logger } = this.#options;
+    await expireArchivedRuns(
+      {
+        phaseRuns: () => this.#phaseRuns.list(),
+        incarnation: () => this.#view.incarnation,
+        verify: (receipts) => archive.verifyReceipts(receipts),
+        remove: async ({ metadata: { namespace, name, uid } }) => {
+          await phaseRuns.delete({ namespace, name }, { preconditions: { uid } }).catch(undefinedIfGone);
+        },
+        onMissing: (phaseRun) => {
+          this.#view.markMissing(phaseRun);
+          this.#queue?.add(slotKeyOf(phaseRun));
+        },
+        onRemoved: (count) => observer.expired(count),
+        logger,
+        now: () => Date.now(),
+        maxArchived,
+      },
+      signal,
+    );
+  }
+}
+
+/** Runs a job now and then until the signal aborts; a failure is logged, and the next run comes all the same. */
+async function repeat(
+  intervalMs: number,
+  signal: AbortSignal,
+  logger: Logger,
+  job: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    await pause(systemClock, intervalMs, signal);
+    if (signal.aborted) return;
+    await job().catch((error: unknown) => logger.warn({ err: error }, 'background job failed'));
+  }
+}
+
+function undefinedIfGone(error: unknown): undefined {
+  if (hasStatus(error, 404)) return undefined;
+  throw error;
+}

@@ -1,0 +1,120 @@
+import { compact } from '../domain/compact.ts';
+import { deriveResult } from '../domain/derive.ts';
+import { digestOf } from '../domain/digest.ts';
+import { decodeGzip } from '../domain/gzip.ts';
+import { findUnstorable, parseJsonExactly } from '../domain/json.ts';
+import { isJsonObject, unwrapPayload } from '../domain/payload.ts';
+import type { ArchivableRun, JsonObject, RepositoryName } from '../domain/run.ts';
+import { slotOf } from '../domain/slot.ts';
+import { API_KEY_ID_ANNOTATION } from '../resources/annotations.ts';
+import type { RejectionReason } from '../resources/conditions.ts';
+import { INLINE_DATA_LIMIT_BYTES, type PhaseRun } from '../resources/phase-run.ts';
+
+/** Why a PhaseRun is not taken in: the reason and message of its Accepted condition. */
+export class Rejection extends Error {
+  override readonly name = 'Rejection';
+  readonly reason: RejectionReason;
+
+  constructor(reason: RejectionReason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** What the reconciler has found out about a PhaseRun before its content is read. */
+export interface RunContext {
+  readonly customerId: string;
+  readonly repository: RepositoryName;
+  /** The payload that `dataRef` names; the reconciler has fetched it. */
+  readonly referred?: JsonObject;
+}
+
+/** Largest JSON that `dataGzip` may hold: the body limit of the HTTP door. */
+const GUNZIPPED_LIMIT_BYTES = 10 * 1024 * 1024;
+
+/**
+ * Makes of a PhaseRun the run that is archived.
+ * @throws {Rejection} when its content cannot be kept, in a sentence for whoever wrote it
+ */
+export function interpretPhaseRun(phaseRun: PhaseRun, context: RunContext): ArchivableRun {
+  const { spec, metadata } = phaseRun;
+  const { result } = spec;
+  const payload = readPayload(phaseRun, context.referred);
+  const apiKeyId = spec.runId === undefined ? undefined : metadata.annotations?.[API_KEY_ID_ANNOTATION];
+  const { issueNumber, commitSha } = spec;
+  const subject = compact({ phase: spec.phase, repository: context.repository, issueNumber, commitSha });
+  return compact({
+    ...subject,
+    runId: spec.runId ?? metadata.uid,
+    customerId: context.customerId,
+    slot: slotOf(subject),
+    branch: spec.branch,
+    pipelineRunId: spec.pipelineRunId,
+    sessionId: spec.sessionId,
+    order: result.order ?? spec.order,
+    status: result.status,
+    startedAt: result.startedAt,
+    completedAt: result.completedAt,
+    errorMessage: result.errorMessage,
+    ...payload,
+    apiKeyId,
+    phaseRun: { namespace: metadata.namespace, name: metadata.name },
+  });
+}
+
+type Payload = Pick<ArchivableRun, 'data' | 'sha256' | 'sizeBytes' | 'derived'>;
+
+function readPayload({ spec, metadata }: PhaseRun, referred: JsonObject | undefined): Payload {
+  const { dataRef } = spec.result;
+  if (dataRef !== undefined) {
+    if (referred === undefined) {
+      throw new Rejection('PayloadNotFound', `spec.result.dataRef: no payload ${dataRef.sha256} is kept`);
+    }
+    const { sha256, sizeBytes } = dataRef;
+    return { sha256, sizeBytes, derived: deriveResult(spec.phase, referred) };
+  }
+  const sent =
+    spec.result.dataGzip === undefined ? readInline(spec.result.data) : gunzip(spec.result.dataGzip);
+  // What the API made has been unwrapped there; a second time could take for a wrapper what is content.
+  const data = spec.runId === undefined ? unwrap({ spec, data: sent }) : sent;
+  const { sha256, sizeBytes } = digestOf(data);
+  if (spec.result.data !== undefined && sizeBytes > INLINE_DATA_LIMIT_BYTES) {
+    throw new Rejection(
+      'PayloadTooLarge',
+      `spec.result.data holds ${sizeBytes} bytes of JSON, of which ${INLINE_DATA_LIMIT_BYTES} are allowed: ` +
+        `send ${metadata.name} through the HTTP API, which stores large results by reference (dataRef), ` +
+        'or put the gzipped, base64-encoded JSON into spec.result.dataGzip',
+    );
+  }
+  return { data, sha256, sizeBytes, derived: deriveResult(spec.phase, data) };
+}
+
+function readInline(data: JsonObject = {}): JsonObject {
+  const problem = findUnstorable(data);
+  if (problem !== undefined) {
+    throw new Rejection('InvalidPayload', `spec.result.${dataPath(problem.path)}: ${problem.message}`);
+  }
+  return data;
+}
+
+function gunzip(encoded: string): JsonObject {
+  const field = 'spec.result.dataGzip';
+  const decoded = decodeGzip(encoded, GUNZIPPED_LIMIT_BYTES);
+  if (!decoded.ok) throw new Rejection('InvalidPayload', `${field}: ${decoded.message}`);
+  const parsed = parseJsonExactly(decoded.bytes);
+  if (!parsed.ok) throw new Rejection('InvalidPayload', `${field}: ${parsed.path} ${parsed.message}`);
+  if (!isJsonObject(parsed.value)) throw new Rejection('InvalidPayload', `${field}: must hold a JSON object`);
+  return readInline(parsed.value);
+}
+
+function unwrap({ spec, data }: { spec: PhaseRun['spec']; data: JsonObject }): JsonObject {
+  const unwrapped = unwrapPayload({ phase: spec.phase, issueNumber: spec.issueNumber, data });
+  if (!unwrapped.ok) {
+    throw new Rejection('InvalidPayload', `spec.result.${unwrapped.path}: ${unwrapped.message}`);
+  }
+  return unwrapped.data;
+}
+
+function dataPath(path: string): string {
+  return path.startsWith('data') ? path : `data.${path}`;
+}

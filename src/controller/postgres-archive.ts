@@ -1,0 +1,20 @@
+import { archiveRun } from '../store/archive.ts';
+import type { Connection } from '../store/database.ts';
+import { findCustomerOfRun } from '../store/executions.ts';
+import { findForgeOwner } from '../store/forge-accounts.ts';
+import { currentIncarnation } from '../store/incarnation.ts';
+import { findPayload } from '../store/payloads.ts';
+import { verifyReceipts } from '../store/receipts.ts';
+import type { ControllerArchive } from './controller.ts';
+
+/** The archive that the controller works on: Postgres. */
+export function createPostgresArchive(pool: Connection): ControllerArchive {
+  return {
+    archive: (run) => archiveRun(pool, run),
+    findPayload: (customerId, sha256) => findPayload(pool, customerId, sha256),
+    findOwner: (forge, prefixes) => findForgeOwner(pool, forge, prefixes),
+    findCustomerOfRun: (runId) => findCustomerOfRun(pool, runId),
+    incarnation: () => currentIncarnation(pool),
+    verifyReceipts: (receipts) => verifyReceipts(pool, receipts),
+  };
+}

@@ -1,0 +1,181 @@
+import type { Logger } from 'pino';
+import type { Forge } from '../domain/phase.ts';
+import { namespacePrefixes, parseRepositoryName } from '../domain/repository-name.ts';
+import type {
+  ArchivableRun,
+  ArchivedRun,
+  ArchiveOutcome,
+  JsonObject,
+  RepositoryName,
+} from '../domain/run.ts';
+import type { StatusWriteResult } from '../kube/status-writer.ts';
+import { TERMINAL_REJECTIONS } from '../resources/conditions.ts';
+import type { PhaseRun, PhaseRunStatus } from '../resources/phase-run.ts';
+import { interpretPhaseRun, Rejection } from './interpret.ts';
+import { bySlotOrder, type CachedPhaseRun } from './phase-run-cache.ts';
+import { archivedStatus, rejectedStatus } from './status.ts';
+
+/** What the reconciler asks of Postgres. */
+export interface RunArchive {
+  archive(run: ArchivableRun): Promise<ArchiveOutcome>;
+  /** The payload that a run refers to; undefined when none is kept under this digest for this customer. */
+  findPayload(customerId: string, sha256: string): Promise<JsonObject | undefined>;
+  /** The customer with a verified account for the forge namespace: the longest verified of its prefixes decides. */
+  findOwner(forge: Forge, prefixes: readonly string[]): Promise<string | undefined>;
+  /** The customer in whose rows this run is, once it is there. */
+  findCustomerOfRun(runId: string): Promise<string | undefined>;
+}
+
+/** What the reconciler asks of Kubernetes. */
+export interface PhaseRunObjects {
+  /** The runs of a slot that have work left, in no order. */
+  unsettledIn(slotKey: string): readonly CachedPhaseRun[];
+  /** Told that a status was written which settles the run. */
+  markWritten(phaseRun: CachedPhaseRun): void;
+  /** The object as the server has it, payload and all; undefined when it is gone. */
+  read(namespace: string, name: string): Promise<PhaseRun | undefined>;
+  writeStatus(phaseRun: PhaseRun, status: PhaseRunStatus): Promise<StatusWriteResult>;
+  /** The customer a namespace is bound to. */
+  customerOf(namespace: string): string | undefined;
+}
+
+/** Told of what was committed: metrics, Kubernetes events. Must not throw, and is not waited for. */
+export interface ReconcileObserver {
+  archived(phaseRun: PhaseRun, run: ArchivableRun, outcome: ArchivedRun): void;
+  rejected(phaseRun: PhaseRun, rejection: Rejection): void;
+}
+
+export interface ReconcilerDependencies {
+  readonly archive: RunArchive;
+  readonly objects: PhaseRunObjects;
+  readonly observer: ReconcileObserver;
+  readonly logger: Logger;
+  readonly now: () => Date;
+}
+
+/**
+ * Reconciles slots. All runs of a slot that have work left are taken in order, each with one transaction and
+ * then one status write, so that a slot's rows and its session move in the order of its runs.
+ *
+ * Level-based: what it does depends on the objects and rows as they are, so that running it twice, late or
+ * after a crash between any two steps ends in the same rows.
+ */
+export class SlotReconciler {
+  readonly #dependencies: ReconcilerDependencies;
+
+  constructor(dependencies: ReconcilerDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /**
+   * @returns `conflict` when an object had changed under the status write, and the slot should be taken again; `waiting`
+   *   when a run was rejected for something around it, which may change without notice
+   * @throws what Postgres or Kubernetes threw: the slot is to be retried later, and no later run of it was touched
+   */
+  async reconcile(slotKey: string, signal: AbortSignal): Promise<'done' | 'conflict' | 'waiting'> {
+    const results = new Set<RunResult>();
+    for (const phaseRun of this.#dependencies.objects.unsettledIn(slotKey).toSorted(bySlotOrder)) {
+      signal.throwIfAborted();
+      results.add(await this.#reconcileRun(phaseRun));
+    }
+    if (results.has('conflict')) return 'conflict';
+    return results.has('waiting') ? 'waiting' : 'done';
+  }
+
+  async #reconcileRun(cached: CachedPhaseRun): Promise<RunResult> {
+    const { objects, logger } = this.#dependencies;
+    const { namespace, name } = cached.metadata;
+    const phaseRun = cached.payloadLeftOut ? await objects.read(namespace, name) : cached;
+    if (phaseRun === undefined) return 'settled';
+    try {
+      return await this.#archive(phaseRun);
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      logger.info({ phaserun: `${namespace}/${name}`, reason: error.reason }, 'PhaseRun rejected');
+      return this.#reject(phaseRun, error);
+    }
+  }
+
+  async #archive(phaseRun: PhaseRun): Promise<RunResult> {
+    const { archive, observer, now } = this.#dependencies;
+    const run = await this.#prepare(phaseRun);
+    const outcome = await archive.archive(run);
+    if (outcome.disposition === 'rejected') throw new Rejection(outcome.reason, outcome.message);
+    if (outcome.disposition === 'quarantined') {
+      throw new Rejection(
+        'Quarantined',
+        `Postgres refused the content (${outcome.sqlstate}): ${outcome.message}`,
+      );
+    }
+    observer.archived(phaseRun, run, outcome);
+    return this.#settle(phaseRun, archivedStatus(phaseRun, run, outcome, now()));
+  }
+
+  async #prepare(phaseRun: PhaseRun): Promise<ArchivableRun> {
+    const { spec } = phaseRun;
+    const repository = parseRepositoryName(spec.forge, spec.repo);
+    if (!repository.ok) throw new Rejection('InvalidRepository', `spec.repo: ${repository.message}`);
+    const customerId = await this.#findCustomer(phaseRun, repository.value);
+    const { dataRef } = spec.result;
+    const referred =
+      dataRef === undefined
+        ? undefined
+        : await this.#dependencies.archive.findPayload(customerId, dataRef.sha256);
+    return interpretPhaseRun(phaseRun, {
+      customerId,
+      repository: repository.value,
+      ...(referred === undefined ? {} : { referred }),
+    });
+  }
+
+  /**
+   * Whose run this is. A run that the API made says so itself, and was authorised when it was acknowledged; an
+   * applied one belongs to whom its namespace is bound to, or was when its row was first written.
+   */
+  async #findCustomer(phaseRun: PhaseRun, repository: RepositoryName): Promise<string> {
+    const { spec, metadata, status } = phaseRun;
+    const { archive, objects } = this.#dependencies;
+    if (spec.customerId !== undefined) return spec.customerId;
+    const known =
+      status?.archive === undefined ? undefined : await archive.findCustomerOfRun(spec.runId ?? metadata.uid);
+    if (known !== undefined) return known;
+    const bound = objects.customerOf(metadata.namespace);
+    if (bound === undefined) {
+      throw new Rejection(
+        'NamespaceNotBound',
+        `namespace ${metadata.namespace} is bound to no customer: a cluster admin binds it with ` +
+          `\`phaserun admin namespace bind ${metadata.namespace} --customer NAME\``,
+      );
+    }
+    const owner = await archive.findOwner(repository.forge, namespacePrefixes(repository.namespace));
+    if (owner === bound) return bound;
+    throw new Rejection(
+      'ForgeAccountNotVerified',
+      `the customer of namespace ${metadata.namespace} has no verified ${repository.forge} account for ` +
+        `${repository.namespace}: \`phaserun admin forge-account list\` shows which it has`,
+    );
+  }
+
+  async #reject(phaseRun: PhaseRun, rejection: Rejection): Promise<RunResult> {
+    const { objects, observer, now } = this.#dependencies;
+    const status = rejectedStatus(phaseRun, rejection, now());
+    if (TERMINAL_REJECTIONS.has(rejection.reason)) {
+      observer.rejected(phaseRun, rejection);
+      return this.#settle(phaseRun, status);
+    }
+    const written = await objects.writeStatus(phaseRun, status);
+    if (written === 'written') observer.rejected(phaseRun, rejection);
+    return written === 'conflict' ? 'conflict' : 'waiting';
+  }
+
+  async #settle(phaseRun: PhaseRun, status: PhaseRunStatus): Promise<RunResult> {
+    const { objects } = this.#dependencies;
+    const written = await objects.writeStatus(phaseRun, status);
+    if (written === 'conflict') return 'conflict';
+    objects.markWritten(phaseRun);
+    return 'settled';
+  }
+}
+
+/** What became of one run: nothing is left to do, its object had changed meanwhile, or its surroundings have to. */
+type RunResult = 'settled' | 'conflict' | 'waiting';

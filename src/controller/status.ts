@@ -1,0 +1,109 @@
+import { compact } from '../domain/compact.ts';
+import type { ArchivableRun, ArchivedRun } from '../domain/run.ts';
+import { planSession } from '../domain/session.ts';
+import { setCondition } from '../kube/conditions.ts';
+import type {
+  AcceptedReason,
+  ArchivedReason,
+  Condition,
+  ConditionType,
+  RejectionReason,
+  SessionReason,
+} from '../resources/conditions.ts';
+import type { PhaseRun, PhaseRunStatus } from '../resources/phase-run.ts';
+import type { Rejection } from './interpret.ts';
+
+/** Status of a run whose result is committed: the receipt, the session, the summary and all three conditions. */
+export function archivedStatus(
+  phaseRun: PhaseRun,
+  run: ArchivableRun,
+  outcome: ArchivedRun,
+  now: Date,
+): PhaseRunStatus {
+  const { executionId, sha256, committedAt, incarnation, session } = outcome;
+  const { vulnerabilities, validated, trustScore, pullRequestUrl } = run.derived;
+  const [reason, message] = ARCHIVED[outcome.disposition];
+  return compact({
+    observedGeneration: phaseRun.metadata.generation,
+    conditions: conditions(phaseRun, now, [
+      {
+        type: 'Accepted',
+        status: 'True',
+        reason: 'Accepted',
+        message: 'the run belongs to a customer and can be kept',
+      },
+      { type: 'Archived', status: 'True', reason, message: `${message} ${executionId}` },
+      sessionCondition(run, session),
+    ]),
+    archive: { executionId, sha256, committedAt, incarnation },
+    session,
+    summary: compact({ vulnerabilities, validated, trustScore, pullRequestUrl }),
+  });
+}
+
+/** Status of a run that is not taken in. What was archived at an earlier generation stays archived, and says so. */
+export function rejectedStatus(
+  phaseRun: PhaseRun,
+  { reason, message }: Rejection,
+  now: Date,
+): PhaseRunStatus {
+  const archived = phaseRun.status?.archive !== undefined;
+  return {
+    ...phaseRun.status,
+    observedGeneration: phaseRun.metadata.generation,
+    conditions: conditions(phaseRun, now, [
+      { type: 'Accepted', status: 'False', reason, message },
+      ...(archived
+        ? []
+        : [
+            { type: 'Archived', status: 'False', reason: 'Rejected', message: 'nothing was stored' } as const,
+          ]),
+    ]),
+  };
+}
+
+interface Statement {
+  readonly type: ConditionType;
+  readonly status: Condition['status'];
+  readonly reason: AcceptedReason | RejectionReason | ArchivedReason | SessionReason;
+  readonly message: string;
+}
+
+const ARCHIVED: Readonly<Record<ArchivedRun['disposition'], readonly [ArchivedReason, string]>> = {
+  inserted: ['Stored', 'committed as execution'],
+  updated: ['Stored', 'committed as execution'],
+  unchanged: ['Stored', 'committed as execution'],
+  duplicate: ['Duplicate', 'equal to its neighbour in the slot, execution'],
+  deleted: ['Deleted', 'deleted on request, nothing stored for execution'],
+  purged: ['Purged', 'past its retention, nothing stored again for execution'],
+};
+
+function sessionCondition(run: ArchivableRun, session: ArchivedRun['session']): Statement {
+  const type = 'SessionAdvanced';
+  if (session === undefined) {
+    return {
+      type,
+      status: 'False',
+      reason: 'NoSession',
+      message: 'the run stored nothing, so it moved no session',
+    };
+  }
+  const { target, outcome } = planSession(run);
+  const note = outcome === 'unproven' ? ': the result is unproven, so more work is expected' : '';
+  const message = `session ${session.id} is ${session.state}${note}`;
+  return session.state === target
+    ? { type, status: 'True', reason: 'Advanced', message }
+    : { type, status: 'False', reason: 'Unchanged', message: `${message}; this run called for ${target}` };
+}
+
+function conditions(
+  { metadata, status }: PhaseRun,
+  now: Date,
+  statements: readonly Statement[],
+): Condition[] {
+  let result: readonly Condition[] = status?.conditions ?? [];
+  for (const statement of statements) {
+    result = setCondition(result, { ...statement, observedGeneration: metadata.generation }, now);
+  }
+  return [...result];
+}
