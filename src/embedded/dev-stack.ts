@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type EmbeddedKubernetes, startKubernetes } from './kube-apiserver.ts';
+import { type EmbeddedKubernetes, startKubernetes } from './kubernetes.ts';
 import {
   ensureKubernetesAssets,
   type KubernetesAssets,

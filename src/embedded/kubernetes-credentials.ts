@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -57,17 +58,23 @@ export function makeKubeconfig(url: string, certificateAuthority: string, token:
   });
 }
 
-/** The certificate that kube-apiserver serves, with the authority that signed it; undefined until it has made one. */
-export async function readServingCertificate(certificateDirectory: string): Promise<string | undefined> {
-  return readFile(join(certificateDirectory, 'apiserver.crt'), 'utf8').catch(() => undefined);
+/** The certificate that kube-apiserver made for itself, with the authority that signed it. */
+export async function readServingCertificate(certificateDirectory: string): Promise<string> {
+  return readFile(servingCertificatePath(certificateDirectory), 'utf8');
+}
+
+/** kube-apiserver writes it at its first start. */
+export function servingCertificatePath(certificateDirectory: string): string {
+  return join(certificateDirectory, 'apiserver.crt');
 }
 
 /** kube-apiserver makes certificates for a year, and makes another only where it finds none. */
 async function dropExpiringCertificate(certificateDirectory: string): Promise<void> {
-  const certificate = await readServingCertificate(certificateDirectory);
-  if (certificate === undefined) return;
-  if (new X509Certificate(certificate).validToDate.getTime() - Date.now() > RENEW_BEFORE_MS) return;
-  await rm(join(certificateDirectory, 'apiserver.crt'));
+  const path = servingCertificatePath(certificateDirectory);
+  if (!existsSync(path)) return;
+  const { validToDate } = new X509Certificate(await readFile(path));
+  if (validToDate.getTime() - Date.now() > RENEW_BEFORE_MS) return;
+  await rm(path);
   await rm(join(certificateDirectory, 'apiserver.key'), { force: true });
 }
 

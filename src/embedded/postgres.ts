@@ -1,9 +1,9 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findFreePort } from './free-port.ts';
 import { ensurePostgresData } from './postgres-data.ts';
 import { findPostgresHome, type PostgresHome } from './postgres-home.ts';
 import { claimDirectory, type ServerProcess, startServer } from './server-process.ts';
+import { findStablePort } from './stable-port.ts';
 
 export interface EmbeddedPostgres {
   /** Of the superuser, database `postgres`. */
@@ -22,8 +22,6 @@ export interface EmbeddedPostgres {
 export interface StartPostgresOptions {
   /** Holds data, password and log; a second start on it finds what the first one stored. */
   readonly directory: string;
-  /** Taken if free. */
-  readonly port?: number;
   /** Whether a commit outlives a power cut, and not SIGKILL alone; false is faster, for tests. Default true. */
   readonly durable?: boolean;
 }
@@ -33,35 +31,31 @@ export interface StartPostgresOptions {
  * @throws DirectoryInUseError, ServerStartError; PostgresNotInstalledError when the programs are missing.
  */
 export async function startPostgres(options: StartPostgresOptions): Promise<EmbeddedPostgres> {
-  const claim = await claimDirectory(options.directory);
-  const { directory } = claim;
-  try {
-    const home = await findPostgresHome(directory);
-    const password = await ensurePostgresData(directory, home);
-    const port = await findFreePort(options.port);
-    const start = () => startPostmaster({ directory, durable: options.durable ?? true, port, home });
-    let running = await start();
-    return {
-      url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
-      dataDirectory: home.data,
-      pid: () => running.pid,
-      kill: () => running.kill(),
-      restart: async () => {
-        await running.stop('SIGINT');
-        running = await start();
-      },
-      stop: async () => {
-        await running.stop('SIGINT');
-        await claim.release();
-      },
-    };
-  } catch (error) {
-    await claim.release();
-    throw error;
-  }
+  await using started = new AsyncDisposableStack();
+  const { directory, release } = await claimDirectory(options.directory);
+  started.defer(release);
+  const home = await findPostgresHome(directory);
+  const password = await ensurePostgresData(directory, home);
+  const port = await findStablePort(directory, 'postgres');
+  const start = () => startPostmaster({ directory, durable: options.durable ?? true, port, home });
+  let server = await start();
+  started.defer(() => server.stop('SIGINT'));
+  const running = started.move();
+  return {
+    url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+    dataDirectory: home.data,
+    pid: () => server.pid,
+    kill: () => server.kill(),
+    restart: async () => {
+      await server.stop('SIGINT');
+      server = await start();
+    },
+    stop: () => running.disposeAsync(),
+  };
 }
 
 interface PostmasterSettings extends Required<StartPostgresOptions> {
+  readonly port: number;
   readonly home: PostgresHome;
 }
 

@@ -1,15 +1,13 @@
 import { execFile } from 'node:child_process';
 import { createConnection } from 'node:net';
 import { promisify } from 'node:util';
-import { findFreePort } from './free-port.ts';
 import { claimDirectory, startServer } from './server-process.ts';
+import { findStablePort } from './stable-port.ts';
 
 export interface EmbeddedRedis {
   /** `redis://127.0.0.1:<port>`. */
   readonly url: string;
   readonly pid: number;
-  /** SIGKILL, as a crash would be. */
-  kill(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -26,38 +24,36 @@ export async function startRedis(options: {
 }): Promise<EmbeddedRedis | undefined> {
   const program = await findProgram();
   if (program === undefined) return undefined;
-  const claim = await claimDirectory(options.directory);
-  const { directory } = claim;
-  try {
-    const port = await findFreePort();
-    const server = await startServer({
-      name: 'redis',
+  await using started = new AsyncDisposableStack();
+  const { directory, release } = await claimDirectory(options.directory);
+  started.defer(release);
+  const port = await findStablePort(directory, 'redis');
+  const server = await startServer({
+    name: 'redis',
+    directory,
+    program,
+    args: [
+      '--bind',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--dir',
       directory,
-      program,
-      args: [
-        '--bind',
-        '127.0.0.1',
-        '--port',
-        String(port),
-        '--save',
-        '',
-        '--appendonly',
-        'no',
-        '--dir',
-        directory,
-      ],
-      orphanSignal: 'KILL',
-      isReady: () => answersPing(port),
-    });
-    const stop = async () => {
-      await server.stop();
-      await claim.release();
-    };
-    return { url: `redis://127.0.0.1:${port}`, pid: server.pid, kill: () => server.kill(), stop };
-  } catch (error) {
-    await claim.release();
-    throw error;
-  }
+    ],
+    orphanSignal: 'KILL',
+    isReady: () => answersPing(port),
+  });
+  started.defer(() => server.stop());
+  const running = started.move();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    pid: server.pid,
+    stop: () => running.disposeAsync(),
+  };
 }
 
 async function findProgram(): Promise<string | undefined> {

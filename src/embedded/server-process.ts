@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DirectoryLock, lockDirectory, readIdentity, writeIdentity } from './directory-lock.ts';
+import { lockDirectory, readIdentity, writeIdentity } from './directory-lock.ts';
 import { identifyProcess, isRunning } from './process-identity.ts';
 
 export interface ServerCommand {
@@ -53,9 +53,11 @@ const STOP_TIMEOUT_MS = 10_000;
 const WATCHED = 'exec 3<&0; (read -r _ <&3; kill -s "$0" -- -$$) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-';
 
 /** A directory that this process alone starts servers in, until it is released. */
-export interface ClaimedDirectory extends DirectoryLock {
+export interface ClaimedDirectory {
   /** Absolute. */
   readonly directory: string;
+  /** Once; later calls do nothing. */
+  readonly release: () => Promise<void>;
 }
 
 /**

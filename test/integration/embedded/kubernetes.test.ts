@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { expect, inject, onTestFinished, test } from 'vitest';
-import { type EmbeddedKubernetes, startKubernetes } from '../../../src/embedded/kube-apiserver.ts';
+import { type EmbeddedKubernetes, startKubernetes } from '../../../src/embedded/kubernetes.ts';
 import { temporaryDirectory } from '../../fixtures/temporary-directory.ts';
 
 const assets = inject('kubernetesAssets');
@@ -20,6 +20,7 @@ test('what was stored, the kubeconfig and old tokens are good after a restart', 
   await first.stop();
 
   const second = await start(directory);
+  expect(second.url).toBe(first.url);
   const { data } = await core(second).readNamespacedConfigMap({ namespace: 'default', name: 'kept' });
   expect(data).toEqual({ name: 'kept' });
   // Accepted, and then refused for want of a role: a token that is not known answers 401.

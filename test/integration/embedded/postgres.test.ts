@@ -11,6 +11,7 @@ test('what was stored is there after a restart', async () => {
   await query(first, 'CREATE TABLE kept AS SELECT 1 AS one');
   await first.stop();
   const second = await start(directory);
+  expect(second.url).toBe(first.url);
   expect(await query(second, 'SELECT one FROM kept')).toEqual([{ one: 1 }]);
 });
 
