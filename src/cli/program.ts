@@ -16,7 +16,7 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   dev: async () => (await import('./dev.ts')).devCommand().helpGroup('Processes:'),
   api: async () => (await import('./api.ts')).apiCommand().helpGroup('Processes:'),
-  dev: async () => (await import('./dev.ts')).devCommand().helpGroup('Processes:'),
+  controller: async () => (await import('./controller.ts')).controllerCommand().helpGroup('Processes:'),
   migrate: async () => (await import('./migrate.ts')).migrateCommand().helpGroup('For operators:'),
   admin: async () => (await import('./admin.ts')).adminCommand().helpGroup('For operators:'),
   store: async () => (await import('./store.ts')).storeCommand().helpGroup('For runners:'),
