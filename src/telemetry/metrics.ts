@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createBuildMetrics } from './families/build.ts';
+import { createControllerMetrics } from './families/controller.ts';
 import { createEventMetrics } from './families/events.ts';
 import { createHttpMetrics } from './families/http.ts';
 import { createInformerMetrics } from './families/informer.ts';
@@ -27,6 +28,7 @@ export interface Metrics {
   readonly product: ProductMetrics;
   readonly workQueue: ReturnType<typeof createWorkQueueMetrics>;
   readonly reconcile: ReturnType<typeof createReconcileMetrics>;
+  readonly controller: ReturnType<typeof createControllerMetrics>;
   readonly informer: ReturnType<typeof createInformerMetrics>;
   readonly leaderElection: ReturnType<typeof createLeaderElectionMetrics>;
   readonly events: ReturnType<typeof createEventMetrics>;
@@ -49,6 +51,7 @@ export function createMetrics({ defaultMetrics, seriesLimit = 2_000 }: MetricsOp
     product: new ProductMetrics(createProductFamilies(registry), seriesLimit),
     workQueue: createWorkQueueMetrics(registry),
     reconcile: createReconcileMetrics(registry),
+    controller: createControllerMetrics(registry),
     informer: createInformerMetrics(registry),
     leaderElection: createLeaderElectionMetrics(registry),
     events: createEventMetrics(registry),

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { type ApiKeyCredentials, parseApiKey } from '../../store/api-key.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { type ProblemCode, ProblemError } from '../problem.ts';
@@ -10,17 +10,14 @@ declare module 'fastify' {
     requireApiKey: onRequestHookHandler;
   }
   interface FastifyRequest {
-    /** What the caller presented, well-formed; whether it is a valid key, the database says. */
-    credentials: ApiKeyCredentials;
+    /** What {@link FastifyInstance.requireApiKey} found; read it through {@link credentialsOf}. */
+    credentials: ApiKeyCredentials | null;
   }
 }
 
-/** What a request has that no hook looked at; it is nobody's key. */
-const NO_CREDENTIALS: ApiKeyCredentials = Object.freeze({ keyId: '', secretSha256: '' });
-
 /** Reads API keys from `x-api-key`, else from `Authorization: Bearer`. */
 export function useApiKeys(app: FastifyInstance, { store }: Pick<Metrics, 'store'>): void {
-  app.decorateRequest('credentials', NO_CREDENTIALS);
+  app.decorateRequest('credentials', null);
   app.decorate('requireApiKey', (request, _reply, done) => {
     const credentials = readCredentials(request.headers);
     if (credentials instanceof ProblemError) {
@@ -30,6 +27,15 @@ export function useApiKeys(app: FastifyInstance, { store }: Pick<Metrics, 'store
     request.credentials = credentials;
     done();
   });
+}
+
+/**
+ * What the caller presented, well-formed; whether it is a valid key, the database says.
+ * @throws Error on a route that forgot `requireApiKey`
+ */
+export function credentialsOf({ credentials }: Pick<FastifyRequest, 'credentials'>): ApiKeyCredentials {
+  if (credentials === null) throw new Error('this route does not require an API key');
+  return credentials;
 }
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/;

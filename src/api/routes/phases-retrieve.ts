@@ -6,6 +6,7 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import { authorise } from '../authorise.ts';
 import { documentOnly } from '../document-only.ts';
 import { retrieveAnswerSchema, retrieveQuerySchema } from '../phase-schemas.ts';
+import { credentialsOf } from '../plugins/api-key.ts';
 import { fieldProblem } from '../problem.ts';
 import { problemResponses } from '../problem-responses.ts';
 import { spliceResults } from '../retrieve-answer.ts';
@@ -49,7 +50,7 @@ export function registerRetrieve(app: FastifyInstance, { database, metrics }: Re
     async (request, reply) => {
       const query = parseRetrieveQuery(request.query);
       if (!query.ok) throw fieldProblem(query.errors);
-      const found = await retrievePhases(database.pool, request.credentials, query.value);
+      const found = await retrievePhases(database.pool, credentialsOf(request), query.value);
       authorise(found, { scope: 'phases:read', repository: query.value.repository }, metrics);
       return reply
         .header('cache-control', 'no-store')

@@ -3,6 +3,7 @@ import { parseStoreRequest, type StoreRequest } from '../../domain/store-request
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { documentOnly } from '../document-only.ts';
 import { type StoreAnswer, storeAnswerSchema, storeBodySchema } from '../phase-schemas.ts';
+import { credentialsOf } from '../plugins/api-key.ts';
 import { fieldProblem } from '../problem.ts';
 import { problemResponses } from '../problem-responses.ts';
 import { type StoreRunDependencies, storeRun } from '../store-run.ts';
@@ -57,8 +58,8 @@ export function registerStore(app: FastifyInstance, deps: StoreRunDependencies):
     },
     async (request, reply) => {
       const stored = readBody(request.body, deps.metrics);
-      const { credentials, traceparent } = request;
-      const run = await storeRun(deps, { request: stored, credentials, traceparent });
+      const credentials = credentialsOf(request);
+      const run = await storeRun(deps, { request: stored, credentials, traceparent: request.traceparent });
       deps.metrics.store.acknowledged.inc({ durability: run.persisted ? 'row' : 'object' });
       return reply.code(run.persisted ? 200 : 202).send(makeAnswer(stored, run));
     },
