@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { crd } from './generate/crd.ts';
 import type { GeneratedFile } from './generate/generated-file.ts';
 import { policies } from './generate/policies.ts';
+import { findSampleProblems } from './generate/samples.ts';
 
 const FILES: readonly GeneratedFile[] = [crd, policies];
 
@@ -25,4 +26,9 @@ for (const { path, make } of FILES) {
   mkdirSync(dirname(absolute), { recursive: true });
   writeFileSync(absolute, content);
   process.stdout.write(`wrote ${path}\n`);
+}
+
+for (const problem of findSampleProblems()) {
+  process.exitCode = 1;
+  process.stderr.write(`${problem}\n`);
 }

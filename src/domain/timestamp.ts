@@ -7,9 +7,9 @@ export const TIMESTAMP_PATTERN =
 
 /** Reads an RFC 3339 time and gives it in UTC, to the millisecond: `2026-02-11T09:14:03.220Z`. Undefined for what is none. */
 export function parseTimestamp(text: string): string | undefined {
-  return TIMESTAMP_PATTERN.test(text) && isCalendarDay(text.slice(0, 10))
-    ? new Date(text).toISOString()
-    : undefined;
+  if (!TIMESTAMP_PATTERN.test(text) || !isCalendarDay(text.slice(0, 10))) return undefined;
+  const time = new Date(text);
+  return time.getTime() < 0 ? undefined : time.toISOString();
 }
 
 /** Date takes 31 February for 3 March. */
