@@ -51,6 +51,7 @@ export async function startController(
   opened.defer(() => events.close());
 
   const controller = new Controller({
+    client,
     phaseRuns: client.resource<PhaseRun>(PHASE_RUNS),
     namespaces: client.resource<Namespace>(NAMESPACES),
     archive: createPostgresArchive(database.pool),
@@ -58,6 +59,7 @@ export async function startController(
     logger,
     concurrency: config.reconcileConcurrency,
     maxArchived: config.maxArchivedPhaseRuns,
+    sessionRetentionDays: config.sessionRetentionDays,
   });
   controller.start();
   opened.defer(() => controller.stop());

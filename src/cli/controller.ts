@@ -25,6 +25,7 @@ const HELP = helpFooter({
     ...KUBERNETES_ENVIRONMENT,
     METRICS_PORT: 'port of /metrics, /livez, /readyz and /health; default 8089',
     POD_NAMESPACE: 'namespace of the Lease; default phaserun-system',
+    SESSION_RETENTION_DAYS: 'how long a run may be pending or running before it counts as failed; default 7',
     RECONCILE_CONCURRENCY: 'slots worked on at once; default 16',
     MAX_ARCHIVED_PHASERUNS: 'archived PhaseRuns with a TTL that may stay; default 5000',
   },

@@ -11,7 +11,7 @@ const CONTROLLER = 'phaserun';
 
 /** Turns what the controller did into metrics and Kubernetes Events. */
 export function createControllerObserver(metrics: Metrics, events: EventRecorder): ControllerObserver {
-  const { reconcile, product } = metrics;
+  const { reconcile, product, controller } = metrics;
   return {
     informer: (resource) => observeInformer(metrics, resource),
     queue: observeWorkQueue(metrics, CONTROLLER),
@@ -21,12 +21,18 @@ export function createControllerObserver(metrics: Metrics, events: EventRecorder
       reconcile.duration.observe({ controller: CONTROLLER }, seconds);
     },
     archived(phaseRun, run, outcome) {
+      controller.archived.inc({ disposition: outcome.disposition });
       product.recordTransitions(outcome.transitions);
       for (const { reason, note } of describeArchived(phaseRun, run, outcome))
         tell(events, phaseRun, reason, note);
     },
-    rejected: (phaseRun, rejection) => tell(events, phaseRun, 'Rejected', describeRejection(rejection)),
-    expired: () => undefined,
+    rejected(phaseRun, rejection) {
+      controller.rejected.inc({ reason: rejection.reason });
+      tell(events, phaseRun, 'Rejected', describeRejection(rejection));
+    },
+    expired: (count) => controller.expired.inc(count),
+    abandoned: () => controller.abandoned.inc(),
+    policyChecked: (policy, isInPlace) => controller.policyMissing.set({ policy }, isInPlace ? 0 : 1),
   };
 }
 

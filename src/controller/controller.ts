@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { KubeClient } from '../kube/client.ts';
 import { pause, systemClock } from '../kube/clock.ts';
 import { createInformer, type Informer, type InformerObserver } from '../kube/informer.ts';
 import { hasStatus } from '../kube/kube-error.ts';
@@ -12,9 +13,11 @@ import {
 } from '../kube/work-queue.ts';
 import { customerOfNamespace, leanNamespace, type Namespace } from '../resources/namespace-binding.ts';
 import type { PhaseRun } from '../resources/phase-run.ts';
+import { failAbandonedRuns } from './abandoned-runs.ts';
 import { expireArchivedRuns, type ReceiptToVerify } from './archived-run-expiry.ts';
 import { type CachedPhaseRun, leanPhaseRun, slotKeyOf } from './phase-run-cache.ts';
 import { PhaseRunView } from './phase-run-view.ts';
+import { checkPolicies } from './policy-check.ts';
 import { type ReconcileObserver, type RunArchive, SlotReconciler } from './reconciler.ts';
 
 /** What the controller asks of Postgres. */
@@ -30,9 +33,12 @@ export interface ControllerObserver extends ReconcileObserver {
   readonly queue: WorkQueueObserver;
   reconciled(result: 'success' | 'error' | 'requeue', seconds: number): void;
   expired(count: number): void;
+  abandoned(): void;
+  policyChecked(policy: string, isInPlace: boolean): void;
 }
 
 export interface ControllerOptions {
+  readonly client: Pick<KubeClient, 'request'>;
   readonly phaseRuns: KubeResource<PhaseRun>;
   readonly namespaces: KubeResource<Namespace>;
   readonly archive: ControllerArchive;
@@ -41,10 +47,14 @@ export interface ControllerOptions {
   /** Slots worked on at once. */
   readonly concurrency: number;
   readonly maxArchived: number;
+  /** How long a run may be pending or running. */
+  readonly sessionRetentionDays: number;
 }
 
 const EXPIRY_INTERVAL_MS = 5_000;
 const INCARNATION_INTERVAL_MS = 30_000;
+const POLICY_INTERVAL_MS = 60_000;
+const ABANDONMENT_INTERVAL_MS = 10 * 60_000;
 const REVIEW_REJECTED_MS = 5 * 60_000;
 const RETRY_START_MS = 1_000;
 
@@ -118,6 +128,8 @@ export class Controller {
     await Promise.all([
       repeat(EXPIRY_INTERVAL_MS, signal, logger, () => this.#expire(signal)),
       repeat(INCARNATION_INTERVAL_MS, signal, logger, () => this.#followIncarnation()),
+      repeat(POLICY_INTERVAL_MS, signal, logger, () => this.#checkPolicies()),
+      repeat(ABANDONMENT_INTERVAL_MS, signal, logger, () => this.#failAbandoned(signal)),
     ]);
     this.#queue = undefined;
     await queue.shutDown();
@@ -194,6 +206,34 @@ export class Controller {
     this.#enqueue(this.#view.slotsWithWork());
   }
 
+  async #checkPolicies(): Promise<void> {
+    const { client, logger, observer } = this.#options;
+    for (const [policy, isInPlace] of await checkPolicies(client)) {
+      observer.policyChecked(policy, isInPlace);
+      if (!isInPlace) logger.error({ policy }, 'an admission policy that guards PhaseRuns is not in force');
+    }
+  }
+
+  async #failAbandoned(signal: AbortSignal): Promise<void> {
+    const { phaseRuns, observer, sessionRetentionDays } = this.#options;
+    await failAbandonedRuns(
+      {
+        phaseRuns: () => this.#phaseRuns.list(),
+        fail: async ({ metadata }, errorMessage) => {
+          const { namespace, name, resourceVersion } = metadata;
+          const result = { status: 'failed', errorMessage };
+          await phaseRuns
+            .mergePatch({ namespace, name }, { metadata: { resourceVersion }, spec: { result } })
+            .catch(undefinedIfMovedOn);
+        },
+        onAbandoned: () => observer.abandoned(),
+        now: () => Date.now(),
+        retentionDays: sessionRetentionDays,
+      },
+      signal,
+    );
+  }
+
   async #expire(signal: AbortSignal): Promise<void> {
     const { archive, phaseRuns, observer, maxArchived, logger } = this.#options;
     await expireArchivedRuns(
@@ -218,7 +258,7 @@ export class Controller {
   }
 }
 
-/** Runs a job now and then until the signal aborts; a failure is logged, and the next run comes all the same. */
+/** Runs a job at once and then now and again until the signal aborts; a failure is logged, and the next run comes all the same. */
 async function repeat(
   intervalMs: number,
   signal: AbortSignal,
@@ -226,13 +266,17 @@ async function repeat(
   job: () => Promise<void>,
 ): Promise<void> {
   while (!signal.aborted) {
-    await pause(systemClock, intervalMs, signal);
-    if (signal.aborted) return;
     await job().catch((error: unknown) => logger.warn({ err: error }, 'background job failed'));
+    await pause(systemClock, intervalMs, signal);
   }
 }
 
 function undefinedIfGone(error: unknown): undefined {
   if (hasStatus(error, 404)) return undefined;
+  throw error;
+}
+
+function undefinedIfMovedOn(error: unknown): undefined {
+  if (hasStatus(error, 404) || hasStatus(error, 409)) return undefined;
   throw error;
 }

@@ -1,0 +1,33 @@
+import { isFinished } from '../domain/phase.ts';
+import type { PhaseRun } from '../resources/phase-run.ts';
+
+export interface AbandonmentDependencies {
+  readonly phaseRuns: () => Iterable<PhaseRun>;
+  /** Patches the spec of this very object; an object that has moved on or is gone is left alone. */
+  readonly fail: (phaseRun: PhaseRun, errorMessage: string) => Promise<void>;
+  readonly onAbandoned: () => void;
+  readonly now: () => number;
+  /** How long a run may be pending or running, counted from its creation. */
+  readonly retentionDays: number;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * Declares failed what has been pending or running for longer than sessions are kept: its job is long gone, and a run that
+ * never ends would keep its session open and its object in the cluster for ever.
+ */
+export async function failAbandonedRuns(
+  dependencies: AbandonmentDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const { phaseRuns, fail, onAbandoned, now, retentionDays } = dependencies;
+  const createdBefore = now() - retentionDays * DAY_MS;
+  for (const phaseRun of phaseRuns()) {
+    if (signal.aborted) return;
+    if (isFinished(phaseRun.spec.result.status)) continue;
+    if (Date.parse(phaseRun.metadata.creationTimestamp) > createdBefore) continue;
+    await fail(phaseRun, `Abandoned: not moved forward within ${retentionDays} days`);
+    onAbandoned();
+  }
+}

@@ -1,0 +1,42 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { zeroCounter } from '../zero-series.ts';
+
+/** What became of runs that were reconciled, as the archive names it. */
+export const DISPOSITIONS = ['inserted', 'updated', 'unchanged', 'duplicate', 'deleted', 'purged'] as const;
+
+/** What the controller did to PhaseRuns. */
+export function createControllerMetrics(registry: Registry) {
+  const registers = [registry];
+  const archived = new Counter({
+    name: 'phaserun_archived_runs_total',
+    help: 'Reconciles that ended in a receipt, by what the transaction found or wrote.',
+    labelNames: ['disposition'] as const,
+    registers,
+  });
+  zeroCounter(archived, { disposition: DISPOSITIONS });
+  return {
+    archived,
+    rejected: new Counter({
+      name: 'phaserun_rejected_runs_total',
+      help: 'PhaseRuns that were not taken in, by reason of their Accepted condition.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    expired: new Counter({
+      name: 'phaserun_expired_objects_total',
+      help: 'Archived PhaseRuns that were deleted at the end of their TTL.',
+      registers,
+    }),
+    abandoned: new Counter({
+      name: 'phaserun_abandoned_runs_total',
+      help: 'Runs that were declared failed because nobody moved them forward in time.',
+      registers,
+    }),
+    policyMissing: new Gauge({
+      name: 'phaserun_admission_policy_missing',
+      help: '1 while an admission policy that guards PhaseRuns is absent or does not deny, by policy.',
+      labelNames: ['policy'] as const,
+      registers,
+    }),
+  };
+}
