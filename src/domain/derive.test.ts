@@ -80,6 +80,16 @@ describe('how the RED tests of a validation went', () => {
       want: { redGreen: 'unknown' },
     },
     {
+      name: 'one passed, of the other nothing is known',
+      data: { testResults: { vulnerableCommit: { redTestsPassed: [true, null] } } },
+      want: { redGreen: 'unknown' },
+    },
+    {
+      name: 'one failed, of the other nothing is known',
+      data: { testResults: { vulnerableCommit: { redTestsPassed: [null, false] } } },
+      want: { redGreen: 'proven' },
+    },
+    {
       name: 'results that are no booleans',
       data: { testResults: { vulnerableCommit: { redTestsPassed: ['no', null] } } },
       want: { redGreen: 'unknown' },
@@ -302,6 +312,11 @@ describe('how the fix went', () => {
     {
       name: 'the vulnerable commit broke, so no word on the fix stands',
       data: { isValidFix: false, testResults: { vulnerableCommit: { hasInfrastructureFailures: true } } },
+      want: { redGreen: 'unknown' },
+    },
+    {
+      name: 'no word on the fix stands when the machinery broke',
+      data: { testResults: { isValidFix: false, hasInfrastructureFailures: true } },
       want: { redGreen: 'unknown' },
     },
     {

@@ -72,18 +72,21 @@ function readCommit(testResults: JsonObject, commit: 'vulnerableCommit' | 'fixed
   if (!isJsonObject(run)) return 'silent';
   const rows = asArray(run['testResults']);
   if ([testResults, run, ...rows].some(hasInfrastructureFailure)) return 'broken';
-  const passed = asArray(run['redTestsPassed']).filter((value) => typeof value === 'boolean');
   if (ranNothing(run)) return 'silent';
-  const each = passed.length === 0 ? 'silent' : readFlag(passed.every(Boolean));
-  return agree([readFlag(run['allPassed']), each]);
+  return agree([readFlag(run['allPassed']), readEach(asArray(run['redTestsPassed']))]);
+}
+
+/** One that failed is enough; that all passed takes a word from each. */
+function readEach(passed: readonly unknown[]): Word {
+  if (passed.includes(false)) return 'failed';
+  return passed.length > 0 && passed.every((each) => each === true) ? 'passed' : 'silent';
 }
 
 /** `isValidFix` speaks of both commits at once, so it counts only where nothing speaks of the fixed one alone. */
 function readValidFix(data: JsonObject, testResults: JsonObject): Word {
-  const fixedCommit = asObject(testResults['fixedCommit']);
-  return ranNothing(fixedCommit)
-    ? 'silent'
-    : agree([readFlag(data['isValidFix']), readFlag(testResults['isValidFix'])]);
+  if (hasInfrastructureFailure(testResults)) return 'broken';
+  if (ranNothing(asObject(testResults['fixedCommit']))) return 'silent';
+  return agree([readFlag(data['isValidFix']), readFlag(testResults['isValidFix'])]);
 }
 
 /** Whether there is a list of results, and nothing in any. */

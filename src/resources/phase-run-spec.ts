@@ -9,7 +9,7 @@ import { int64, sha256, text, timestamp, uuid } from './scalars.ts';
 /** Longest `dataGzip`, base64 included: what etcd's request limit of 1.5 MiB leaves after its copy and the rest. */
 export const GZIP_LIMIT = 1_048_576;
 /** Longest an archived run may be kept by its TTL: seven days. */
-export const TTL_LIMIT_SECONDS = 604_800;
+const TTL_LIMIT_SECONDS = 604_800;
 
 const dataRef = z
   .strictObject({

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { phaseRunSpec } from './phase-run-spec.ts';
 import type { phaseRunStatus } from './phase-run-status.ts';
 
-export { GZIP_LIMIT, TTL_LIMIT_SECONDS } from './phase-run-spec.ts';
+export { GZIP_LIMIT } from './phase-run-spec.ts';
 
 export const GROUP = 'phases.rsolv.dev';
 export const VERSION = 'v1alpha1';

@@ -64,7 +64,11 @@ describe('what it cannot is refused, rather than lost', () => {
       schema: z.object({ a: z.string().regex(/a/).regex(/b/) }),
       message: /^\.a: .* allOf/,
     },
-    { name: 'a tuple', schema: z.object({ a: z.array(z.tuple([z.string()])) }), message: /^\.a\[\]\[\]: .* anyOf/ },
+    {
+      name: 'a tuple',
+      schema: z.object({ a: z.array(z.tuple([z.string()])) }),
+      message: /^\.a\[\]\[\]: .* anyOf/,
+    },
     { name: 'a date', schema: z.object({ a: z.date() }), message: /Date/ },
   ])('$name', ({ schema, message }) => {
     expect(() => toStructuralSchema(schema)).toThrow(message);

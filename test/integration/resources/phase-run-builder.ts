@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { createKubeClient, type KubeClient } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/kube-error.ts';
@@ -55,5 +55,3 @@ export async function refusalOf(call: Promise<unknown>): Promise<string | undefi
     throw error;
   }
 }
-
-export const aUuid = randomUUID;
