@@ -92,10 +92,7 @@ export function createKubeClient(source: KubeSource, options: KubeClientOptions)
       if (answer.status === 401) transport.refuse();
       throw makeStatusError(answer.status, parseJson(await answer.text()), answer.retryAfter);
     } catch (error) {
-      if (error instanceof KubeError && error.status === 0) {
-        count('error');
-        transport.reread();
-      }
+      if (error instanceof KubeError && error.status === 0) count('error');
       throw error;
     }
   }
@@ -119,6 +116,8 @@ export function createKubeClient(source: KubeSource, options: KubeClientOptions)
       } as const;
       const answer = await send(call, 'watch');
       for await (const line of splitLines(answer.chunks())) {
+        // Lines that had arrived before do not count any more.
+        request.signal.throwIfAborted();
         const parsed = parseJson(line);
         if (parsed === undefined) throw notJson(answer.status);
         yield parsed;

@@ -30,7 +30,11 @@ export interface Answer {
  * @throws the signal's reason when it aborts
  */
 export async function exchange(link: Link, call: Exchange, userAgent: string): Promise<Answer> {
-  const failed = (error: unknown) => translate(error, link.server, call.signal);
+  const failed = (error: unknown): unknown => {
+    if (call.signal?.aborted === true) return call.signal.reason;
+    link.lost();
+    return noAnswer(error, link.server);
+  };
   const response = await dispatch(link, call, userAgent).catch((error: unknown) => {
     throw failed(error);
   });
@@ -81,8 +85,7 @@ async function dispatch(link: Link, call: Exchange, userAgent: string): Promise<
 /** The answer had not begun when its time was up. */
 class Deadline extends Error {}
 
-function translate(error: unknown, server: string, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted === true) return signal.reason;
+function noAnswer(error: unknown, server: string): KubeError {
   const late =
     error instanceof Deadline ||
     error instanceof errors.HeadersTimeoutError ||

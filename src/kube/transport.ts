@@ -12,6 +12,9 @@ const IDLE_MS = 60_000;
 /** Under the idle limits of common load balancers, as in client-go. */
 const PROBE_AFTER_MS = 30_000;
 
+/** In place of the id of a connection that is not to be used again. */
+const LOST = '';
+
 /** What the next request is sent with. */
 export interface Link {
   readonly server: string;
@@ -19,17 +22,21 @@ export interface Link {
   readonly namespace: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly dispatcher: Dispatcher;
+  /**
+   * No answer came over it: the next request goes over a new connection, with the files read again (the CA may be another).
+   * undici mends most dead connections, but not all: after a TLS error in mid-stream it kept the destroyed session for ever.
+   */
+  lost(): void;
 }
 
 /**
- * Keeps the one pool of connections that all calls and watches share: over HTTP/2 a single connection. It is replaced
- * when server, CA, certificate or key change; whatever runs on the old one ends there in peace.
+ * Keeps the one pool of connections that all calls and watches share: over HTTP/2 a single connection
+ * for every hundred that run at once, which is what kube-apiserver allows. It is replaced
+ * when server, CA, certificate or key change, or when it gave no answer; whatever runs on the old one ends there in peace.
  */
 export interface Transport {
   /** @throws KubeError status 0, reason `Unconfigured` */
   link(): Promise<Link>;
-  /** No answer came, which other files may explain (a rotated CA): they are read again before the next request. */
-  reread(): void;
   /** The server refused the credentials: plugins are asked for new ones too. */
   refuse(): void;
   /** Cuts what still runs. */
@@ -48,7 +55,13 @@ export function createTransport(source: KubeSource, logger: Logger): Transport {
     // Closing waits for what runs there; nothing is left to do when that fails.
     if (kept === undefined) logger.info({ server }, 'new Kubernetes connection');
     if (kept === undefined) void current?.link.dispatcher.close().catch(() => undefined);
-    const link = { server, namespace, headers, dispatcher: kept ?? makeDispatcher(credentials) };
+    const dispatcher = kept ?? makeDispatcher(credentials);
+    const lost = () => {
+      if (current?.link.dispatcher !== dispatcher) return;
+      current = { ...current, connectionId: LOST };
+      freshUntil = 0;
+    };
+    const link = { server, namespace, headers, dispatcher, lost };
     current = { link, connectionId };
     return link;
   }
@@ -72,9 +85,6 @@ export function createTransport(source: KubeSource, logger: Logger): Transport {
       if (current !== undefined && performance.now() < freshUntil) return current.link;
       reading ??= read();
       return reading;
-    },
-    reread: () => {
-      freshUntil = 0;
     },
     refuse: () => {
       reader.forget();
