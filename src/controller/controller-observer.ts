@@ -1,11 +1,12 @@
-import type { ArchivableRun, ArchivedRun } from '../domain/run.ts';
+import type { ArchivedRun } from '../domain/run.ts';
 import type { EventRecorder } from '../kube/event-recorder.ts';
 import type { EventReason } from '../resources/conditions.ts';
 import { API_VERSION, KIND, type PhaseRun } from '../resources/phase-run.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { observeInformer, observeWorkQueue } from '../telemetry/observers.ts';
 import type { ControllerObserver } from './controller.ts';
-import type { Rejection } from './interpret.ts';
+import type { MeasuredRun, Rejection } from './interpret.ts';
+import { countRun } from './product-measure.ts';
 
 const CONTROLLER = 'phaserun';
 
@@ -23,6 +24,7 @@ export function createControllerObserver(metrics: Metrics, events: EventRecorder
     archived(phaseRun, run, outcome) {
       controller.archived.inc({ disposition: outcome.disposition });
       product.recordTransitions(outcome.transitions);
+      countRun(product, run, outcome);
       for (const { reason, note } of describeArchived(phaseRun, run, outcome))
         tell(events, phaseRun, reason, note);
     },
@@ -41,7 +43,7 @@ interface Telling {
   readonly note: string;
 }
 
-function describeArchived(phaseRun: PhaseRun, run: ArchivableRun, outcome: ArchivedRun): Telling[] {
+function describeArchived(phaseRun: PhaseRun, run: MeasuredRun, outcome: ArchivedRun): Telling[] {
   const telling: Telling[] = [];
   const { disposition, executionId, session, transitions } = outcome;
   // Whoever stored over HTTP had the answer; an Event each would double what the run costs the API server.

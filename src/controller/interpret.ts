@@ -3,6 +3,7 @@ import { deriveResult } from '../domain/derive.ts';
 import { digestOf } from '../domain/digest.ts';
 import { decodeGzip } from '../domain/gzip.ts';
 import { findUnstorable, parseJsonExactly } from '../domain/json.ts';
+import { measureResult, type RunMeasure } from '../domain/measure.ts';
 import { isJsonObject, unwrapPayload } from '../domain/payload.ts';
 import type { ArchivableRun, JsonObject, RepositoryName } from '../domain/run.ts';
 import { slotOf } from '../domain/slot.ts';
@@ -29,6 +30,11 @@ export interface RunContext {
   readonly referred?: JsonObject;
 }
 
+/** A run with what is counted of it once it is a row. */
+export interface MeasuredRun extends ArchivableRun {
+  readonly measure: RunMeasure;
+}
+
 /** Largest JSON that `dataGzip` may hold: the body limit of the HTTP door. */
 const GUNZIPPED_LIMIT_BYTES = 10 * 1024 * 1024;
 
@@ -36,7 +42,7 @@ const GUNZIPPED_LIMIT_BYTES = 10 * 1024 * 1024;
  * Makes of a PhaseRun the run that is archived.
  * @throws {Rejection} when its content cannot be kept, in a sentence for whoever wrote it
  */
-export function interpretPhaseRun(phaseRun: PhaseRun, context: RunContext): ArchivableRun {
+export function interpretPhaseRun(phaseRun: PhaseRun, context: RunContext): MeasuredRun {
   const { spec, metadata } = phaseRun;
   const { result } = spec;
   const payload = readPayload(phaseRun, context.referred);
@@ -62,7 +68,7 @@ export function interpretPhaseRun(phaseRun: PhaseRun, context: RunContext): Arch
   });
 }
 
-type Payload = Pick<ArchivableRun, 'data' | 'sha256' | 'sizeBytes' | 'derived'>;
+type Payload = Pick<MeasuredRun, 'data' | 'sha256' | 'sizeBytes' | 'derived' | 'measure'>;
 
 function readPayload({ spec, metadata }: PhaseRun, referred: JsonObject | undefined): Payload {
   const { dataRef } = spec.result;
@@ -71,7 +77,7 @@ function readPayload({ spec, metadata }: PhaseRun, referred: JsonObject | undefi
       throw new Rejection('PayloadNotFound', `spec.result.dataRef: no payload ${dataRef.sha256} is kept`);
     }
     const { sha256, sizeBytes } = dataRef;
-    return { sha256, sizeBytes, derived: deriveResult(spec.phase, referred) };
+    return { sha256, sizeBytes, ...read(spec, referred) };
   }
   const sent =
     spec.result.dataGzip === undefined ? readInline(spec.result.data) : gunzip(spec.result.dataGzip);
@@ -86,7 +92,11 @@ function readPayload({ spec, metadata }: PhaseRun, referred: JsonObject | undefi
         'or put the gzipped, base64-encoded JSON into spec.result.dataGzip',
     );
   }
-  return { data, sha256, sizeBytes, derived: deriveResult(spec.phase, data) };
+  return { data, sha256, sizeBytes, ...read(spec, data) };
+}
+
+function read({ phase }: PhaseRun['spec'], data: JsonObject): Pick<Payload, 'derived' | 'measure'> {
+  return { derived: deriveResult(phase, data), measure: measureResult(phase, data) };
 }
 
 function readInline(data: JsonObject = {}): JsonObject {

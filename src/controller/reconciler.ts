@@ -11,7 +11,7 @@ import type {
 import type { StatusWriteResult } from '../kube/status-writer.ts';
 import { TERMINAL_REJECTIONS } from '../resources/conditions.ts';
 import type { PhaseRun, PhaseRunStatus } from '../resources/phase-run.ts';
-import { interpretPhaseRun, Rejection } from './interpret.ts';
+import { interpretPhaseRun, type MeasuredRun, Rejection } from './interpret.ts';
 import { bySlotOrder, type CachedPhaseRun } from './phase-run-cache.ts';
 import { archivedStatus, rejectedStatus } from './status.ts';
 
@@ -41,7 +41,7 @@ export interface PhaseRunObjects {
 
 /** Told of what was committed: metrics, Kubernetes events. Must not throw, and is not waited for. */
 export interface ReconcileObserver {
-  archived(phaseRun: PhaseRun, run: ArchivableRun, outcome: ArchivedRun): void;
+  archived(phaseRun: PhaseRun, run: MeasuredRun, outcome: ArchivedRun): void;
   rejected(phaseRun: PhaseRun, rejection: Rejection): void;
 }
 
@@ -111,7 +111,7 @@ export class SlotReconciler {
     return this.#settle(phaseRun, archivedStatus(phaseRun, run, outcome, now()));
   }
 
-  async #prepare(phaseRun: PhaseRun): Promise<ArchivableRun> {
+  async #prepare(phaseRun: PhaseRun): Promise<MeasuredRun> {
     const { spec } = phaseRun;
     const repository = parseRepositoryName(spec.forge, spec.repo);
     if (!repository.ok) throw new Rejection('InvalidRepository', `spec.repo: ${repository.message}`);

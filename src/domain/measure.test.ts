@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, constantFrom, dictionary, jsonValue, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { measureResult } from './measure.ts';
 import { PHASES } from './phase.ts';
@@ -40,10 +40,14 @@ describe('measureResult', () => {
     expect(measureResult('mitigation', { durationMs: '1500' })).not.toHaveProperty('durationMs');
   });
 
-  it('reads any JSON without throwing', () => {
-    fc.assert(
-      fc.property(fc.constantFrom(...PHASES), fc.dictionary(fc.string(), fc.jsonValue()), (phase, data) => {
-        measureResult(phase, data);
+  it('reads any JSON without throwing, and never counts below zero', () => {
+    const data = dictionary(string(), jsonValue());
+    assert(
+      property(constantFrom(...PHASES), data, (phase, payload) => {
+        const { severities, tests } = measureResult(phase, payload);
+        expect([...Object.values(severities), ...Object.values(tests)].every((count) => count >= 0)).toBe(
+          true,
+        );
       }),
     );
   });
