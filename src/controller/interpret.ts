@@ -7,6 +7,7 @@ import { measureResult, type RunMeasure } from '../domain/measure.ts';
 import { isJsonObject, unwrapPayload } from '../domain/payload.ts';
 import type { ArchivableRun, JsonObject, RepositoryName } from '../domain/run.ts';
 import { slotOf } from '../domain/slot.ts';
+import { findUnsafeInteger } from '../domain/unsafe-integer.ts';
 import { API_KEY_ID_ANNOTATION } from '../resources/annotations.ts';
 import type { RejectionReason } from '../resources/conditions.ts';
 import { INLINE_DATA_LIMIT_BYTES, type PhaseRun } from '../resources/phase-run.ts';
@@ -80,9 +81,11 @@ function readPayload({ spec, metadata }: PhaseRun, referred: JsonObject | undefi
     return { sha256, sizeBytes, ...read(spec, referred) };
   }
   const sent =
-    spec.result.dataGzip === undefined ? readInline(spec.result.data) : gunzip(spec.result.dataGzip);
-  // What the API made has been unwrapped there; a second time could take for a wrapper what is content.
-  const data = spec.runId === undefined ? unwrap({ spec, data: sent }) : sent;
+    spec.result.dataGzip === undefined
+      ? requireStorable(spec.result.data ?? {})
+      : gunzip(spec.result.dataGzip);
+  // What the API made was checked and unwrapped there; a second time could take for a wrapper what is content.
+  const data = spec.runId === undefined ? readApplied(spec, sent) : sent;
   const { sha256, sizeBytes } = digestOf(data);
   if (spec.result.data !== undefined && sizeBytes > INLINE_DATA_LIMIT_BYTES) {
     throw new Rejection(
@@ -99,32 +102,30 @@ function read({ phase }: PhaseRun['spec'], data: JsonObject): Pick<Payload, 'der
   return { derived: deriveResult(phase, data), measure: measureResult(phase, data) };
 }
 
-function readInline(data: JsonObject = {}): JsonObject {
-  const problem = findUnstorable(data);
-  if (problem !== undefined) {
-    throw new Rejection('InvalidPayload', `spec.result.${dataPath(problem.path)}: ${problem.message}`);
-  }
+function requireStorable(data: JsonObject): JsonObject {
+  const problem = findUnstorable(data, 'data');
+  if (problem !== undefined) throw invalidPayload(`spec.result.${problem.path}: ${problem.message}`);
   return data;
+}
+
+function invalidPayload(message: string): Rejection {
+  return new Rejection('InvalidPayload', message);
 }
 
 function gunzip(encoded: string): JsonObject {
   const field = 'spec.result.dataGzip';
   const decoded = decodeGzip(encoded, GUNZIPPED_LIMIT_BYTES);
-  if (!decoded.ok) throw new Rejection('InvalidPayload', `${field}: ${decoded.message}`);
+  if (!decoded.ok) throw invalidPayload(`${field}: ${decoded.message}`);
   const parsed = parseJsonExactly(decoded.bytes);
-  if (!parsed.ok) throw new Rejection('InvalidPayload', `${field}: ${parsed.path} ${parsed.message}`);
-  if (!isJsonObject(parsed.value)) throw new Rejection('InvalidPayload', `${field}: must hold a JSON object`);
-  return readInline(parsed.value);
+  if (!parsed.ok) throw invalidPayload(`${field}: ${parsed.path} ${parsed.message}`);
+  if (!isJsonObject(parsed.value)) throw invalidPayload(`${field}: must hold a JSON object`);
+  return requireStorable(parsed.value);
 }
 
-function unwrap({ spec, data }: { spec: PhaseRun['spec']; data: JsonObject }): JsonObject {
-  const unwrapped = unwrapPayload({ phase: spec.phase, issueNumber: spec.issueNumber, data });
-  if (!unwrapped.ok) {
-    throw new Rejection('InvalidPayload', `spec.result.${unwrapped.path}: ${unwrapped.message}`);
-  }
+function readApplied({ phase, issueNumber, result }: PhaseRun['spec'], sent: JsonObject): JsonObject {
+  const problem = result.data === undefined ? undefined : findUnsafeInteger(sent, 'data');
+  if (problem !== undefined) throw invalidPayload(`spec.result.${problem.path}: ${problem.message}`);
+  const unwrapped = unwrapPayload({ phase, issueNumber, data: sent });
+  if (!unwrapped.ok) throw invalidPayload(`spec.result.${unwrapped.path}: ${unwrapped.message}`);
   return unwrapped.data;
-}
-
-function dataPath(path: string): string {
-  return path.startsWith('data') ? path : `data.${path}`;
 }
