@@ -26,6 +26,7 @@ export function listExecutions(
     limit,
   }: { readonly customerId: string; readonly repository: string; readonly limit: number },
 ): Promise<readonly Execution[]> {
+  const end = repository.lastIndexOf('/');
   return connection.any(sql.prepared('list_executions', execution)`
     SELECT e.id, e.phase, e.status, r.full_path AS repository, e.issue_number AS "issueNumber",
            e.commit_sha AS "commitSha", e.session_id AS "sessionId", s.status AS "sessionState"
@@ -41,7 +42,8 @@ export function listExecutions(
       FROM mitigation_executions WHERE customer_id = r.customer_id AND repository_id = r.id
     ) AS e
     LEFT JOIN sessions s ON s.id = e.session_id AND s.customer_id = r.customer_id
-    WHERE r.customer_id = ${customerId} AND r.namespace || '/' || r.name = ${repository}
+    WHERE r.customer_id = ${customerId}
+      AND r.namespace = ${repository.slice(0, end)} AND r.name = ${repository.slice(end + 1)}
     ORDER BY e.run_order DESC
     LIMIT ${limit}
   `);

@@ -124,8 +124,8 @@ CREATE TABLE scan_executions (
   CHECK (commit_sha IS NOT NULL OR issue_number IS NOT NULL)
 );
 CREATE INDEX scan_executions_slot ON scan_executions (customer_id, repository_id, commit_sha, run_order DESC);
-CREATE INDEX scan_executions_issue ON scan_executions (customer_id, repository_id, issue_number, run_order DESC)
-  WHERE issue_number IS NOT NULL;
+CREATE INDEX scan_executions_slot_without_commit
+  ON scan_executions (customer_id, repository_id, issue_number, run_order DESC) WHERE commit_sha IS NULL;
 CREATE INDEX scan_executions_session ON scan_executions (session_id);
 CREATE INDEX scan_executions_running
   ON scan_executions (customer_id, repository_id, pipeline_run_id, run_order DESC) WHERE status = 'running';
