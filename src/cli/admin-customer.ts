@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { type Customer, createCustomer, listCustomers } from '../store/customers.ts';
 import { DatabaseError } from '../store/errors.ts';
-import { helpFooter, parseName } from './arguments.ts';
+import { helpFooter, parseName, shellWord } from './arguments.ts';
 import { requireCustomer } from './customer-reference.ts';
 import { CommandFailure } from './failure.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
@@ -43,7 +43,7 @@ async function create(name: string, { output }: Options): Promise<void> {
     (error: unknown) => {
       if (!(error instanceof DatabaseError) || error.kind !== 'conflict') throw error;
       throw new CommandFailure(`there is a customer ${JSON.stringify(name)} already`, {
-        advice: `See "phaserun admin customer get ${JSON.stringify(name)}".`,
+        advice: `See it with: phaserun admin customer get ${shellWord(name)}`,
       });
     },
   );
@@ -52,7 +52,8 @@ async function create(name: string, { output }: Options): Promise<void> {
 
 async function list({ output }: Options): Promise<void> {
   const customers = await withDatabase(listCustomers);
-  if (customers.length === 0) note('There are no customers yet: "phaserun admin customer create <name>".');
+  if (customers.length === 0)
+    note('There are no customers yet. Create one with: phaserun admin customer create <name>');
   print(render(output, LISTING, customers));
 }
 

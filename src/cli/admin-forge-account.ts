@@ -11,7 +11,7 @@ import {
   removeForgeAccount,
   verifyForgeAccount,
 } from '../store/forge-accounts.ts';
-import { forgeOption, helpFooter } from './arguments.ts';
+import { forgeOption, helpFooter, shellWord } from './arguments.ts';
 import { customerOption, requireCustomer } from './customer-reference.ts';
 import { CommandFailure } from './failure.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
@@ -80,9 +80,9 @@ function subcommand(name: string, description: string, example: string): Command
 async function add(namespace: string, options: AccountOptions): Promise<void> {
   const account = await withAccount(namespace, options, addForgeAccount);
   if (account.verifiedAt === null) {
-    note(
-      `It opens nothing yet: once it is known to be theirs, "phaserun admin forge-account verify ${namespace} …".`,
-    );
+    const { customer, forge } = options;
+    const verify = `phaserun admin forge-account verify ${namespace} --customer ${shellWord(customer)} --forge ${forge}`;
+    note(`It opens nothing yet. Once you know that it is theirs: ${verify}`);
   }
   print(render(options.output, LISTING, [account], account));
 }
@@ -92,7 +92,7 @@ async function verify(namespace: string, options: AccountOptions): Promise<void>
     if (!(error instanceof ForgeAccountTakenError)) throw error;
     throw new CommandFailure(error.message, {
       advice:
-        'To move it, remove it from the other customer first; "phaserun admin customer list" shows them all.',
+        'To move it, remove it from the other customer first. They are all in: phaserun admin customer list',
     });
   });
   if (account === null) throw notClaimed(namespace, options);
@@ -110,7 +110,9 @@ async function list({ customer, output }: ListOptions): Promise<void> {
     return listForgeAccounts(connection, id);
   });
   if (accounts.length === 0)
-    note(`Customer ${customer} has no forge accounts: "phaserun admin forge-account add --help".`);
+    note(
+      `Customer ${customer} has no forge accounts. How to add one: phaserun admin forge-account add --help`,
+    );
   print(render(output, LISTING, accounts));
 }
 
@@ -138,7 +140,7 @@ function requireNamespaceName(forge: Forge, namespace: string): void {
 
 function notClaimed(namespace: string, { customer, forge }: AccountOptions): CommandFailure {
   return new CommandFailure(`customer ${customer} has not claimed ${forge} namespace ${namespace}`, {
-    advice: `See "phaserun admin forge-account list --customer ${JSON.stringify(customer)}"; "add" claims it.`,
+    advice: `List those that are: phaserun admin forge-account list --customer ${shellWord(customer)}`,
   });
 }
 

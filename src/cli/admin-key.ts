@@ -9,7 +9,7 @@ import {
 } from '../store/api-keys.ts';
 import type { Connection } from '../store/database.ts';
 import { SCOPES, type Scope } from '../store/principal.ts';
-import { helpFooter, integerBetween, parseName } from './arguments.ts';
+import { helpFooter, integerBetween, parseName, shellWord } from './arguments.ts';
 import { customerOption, requireCustomer } from './customer-reference.ts';
 import { CommandFailure } from './failure.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
@@ -113,7 +113,8 @@ async function revoke(keyId: string, { customer, output }: ListOptions): Promise
 
 async function list({ customer, output }: ListOptions): Promise<void> {
   const keys = await withCustomer(customer, listApiKeys);
-  if (keys.length === 0) note(`Customer ${customer} has no keys: "phaserun admin key create --help".`);
+  if (keys.length === 0)
+    note(`Customer ${customer} has no keys. How to make one: phaserun admin key create --help`);
   print(render(output, LISTING, keys));
 }
 
@@ -137,7 +138,7 @@ function withCustomer<T>(
 
 function noSuchKey(keyId: string, customer: string, which: string): CommandFailure {
   return new CommandFailure(`customer ${customer} has no key ${JSON.stringify(keyId)} ${which}`, {
-    advice: `See "phaserun admin key list --customer ${JSON.stringify(customer)}".`,
+    advice: `List them with: phaserun admin key list --customer ${shellWord(customer)}`,
   });
 }
 

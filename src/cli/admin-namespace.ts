@@ -96,7 +96,8 @@ function listCommand(): Command {
     .action(async ({ output }: { output: OutputFormat }) => {
       const all = await withKubernetes((client) => namespacesOf(client).list());
       const bindings = all.filter((namespace) => customerOfNamespace(namespace)).map(toBinding);
-      if (bindings.length === 0) note('No namespace is bound: "phaserun admin namespace bind --help".');
+      if (bindings.length === 0)
+        note('No namespace is bound. How to bind one: phaserun admin namespace bind --help');
       print(render(output, LISTING, bindings));
     });
 }
@@ -122,7 +123,7 @@ async function requireNamespace(
   } catch (error) {
     if (!hasStatus(error, 404)) throw error;
     throw new CommandFailure(`there is no Kubernetes namespace ${name}`, {
-      advice: `Create it with "kubectl create namespace ${name}".`,
+      advice: `Create it with: kubectl create namespace ${name}`,
     });
   }
 }

@@ -26,6 +26,11 @@ export function parseName(text: string): string {
   throw new InvalidArgumentError(`A name has between 1 and ${NAME_LIMIT} characters.`);
 }
 
+/** Writes text as one word of a command line to paste. */
+export function shellWord(text: string): string {
+  return /^[\w.@/:-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
 /** `--forge`; commands read it as `forge`. */
 export function forgeOption(): Option {
   return new Option('--forge <forge>', 'where the repository lives').choices(FORGES);

@@ -17,6 +17,6 @@ export async function requireCustomer(connection: Connection, reference: string)
   const customer = byId ?? (await findCustomerByName(connection, reference));
   if (customer !== null) return customer;
   throw new CommandFailure(`there is no customer ${JSON.stringify(reference)}`, {
-    advice: 'List them with "phaserun admin customer list".',
+    advice: 'List them with: phaserun admin customer list',
   });
 }

@@ -1,4 +1,4 @@
-import { styleText } from 'node:util';
+import { inspect, styleText } from 'node:util';
 import { CommanderError } from 'commander';
 import {
   ClientUsageError,
@@ -31,43 +31,43 @@ export class CommandFailure extends Error {
 export function reportFailure(error: unknown): ExitCode {
   // commander has said what it had to say, and throws for --help and --version as well.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const { message, advice, exitCode } = explain(error);
-  note(`${styleText('red', 'error:', { stream: process.stderr })} ${message}`);
+  note(
+    `${styleText('red', 'error:', { stream: process.stderr })} ${saysItself(error) ? error.message : inspect(error)}`,
+  );
+  const advice = advise(error);
   if (advice) note(advice);
-  return exitCode;
+  return exitCodeOf(error);
 }
 
-interface Explanation {
-  readonly message: string;
-  readonly advice?: string | undefined;
-  readonly exitCode: ExitCode;
+/** Errors of a class of ours or of the system say what is wrong; any other is a defect, and shows where it lies. */
+function saysItself(error: unknown): error is Error {
+  return error instanceof Error && (!(error.name in globalThis) || 'syscall' in error);
 }
 
-function explain(error: unknown): Explanation {
-  if (error instanceof CommandFailure) return error;
-  if (error instanceof ConfigError || error instanceof ClientUsageError) {
-    return { message: error.message, exitCode: 2 };
-  }
-  if (error instanceof PlatformRefusedError)
-    return { message: error.message, advice: adviseRefused(error), exitCode: 1 };
-  if (error instanceof PlatformUnreachableError) {
-    return {
-      message: error.message,
-      advice: 'Is RSOLV_API_URL right, and does the API answer at /health?',
-      exitCode: 1,
-    };
-  }
-  if (error instanceof DatabaseError)
-    return { message: error.message, advice: adviseDatabase(error), exitCode: 1 };
-  if (error instanceof KubeError) return { message: error.message, advice: adviseKube(error), exitCode: 1 };
-  // Whatever else is a defect: whoever reports it needs to say where.
-  return { message: error instanceof Error ? (error.stack ?? error.message) : String(error), exitCode: 1 };
+function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CommandFailure) return error.exitCode;
+  return error instanceof ConfigError || error instanceof ClientUsageError ? 2 : 1;
+}
+
+function advise(error: unknown): string | undefined {
+  if (error instanceof CommandFailure) return error.advice;
+  if (error instanceof PlatformRefusedError) return adviseRefused(error);
+  if (error instanceof PlatformUnreachableError)
+    return 'Check RSOLV_API_URL: does the API answer there at /health?';
+  if (error instanceof DatabaseError) return adviseDatabase(error);
+  if (error instanceof KubeError) return adviseKube(error);
+  const isPortTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+  return isPortTaken ? 'Another program listens there: stop it, or choose another port.' : undefined;
 }
 
 function adviseRefused({ status, problem }: PlatformRefusedError): string | undefined {
-  if (status === 401) return 'Check RSOLV_API_KEY; "phaserun admin key list" shows which keys are valid.';
+  if (status === 401)
+    return 'Check RSOLV_API_KEY. These are valid: phaserun admin key list --customer <name>';
   if (problem.code === 'FORGE_ACCOUNT_NOT_VERIFIED' || problem.code === 'NAMESPACE_FORBIDDEN') {
-    return 'The customer of the key needs a verified forge account for this namespace: "phaserun admin forge-account list".';
+    return (
+      'The customer of the key needs a verified forge account for this namespace. It has these: ' +
+      'phaserun admin forge-account list --customer <name>'
+    );
   }
   return undefined;
 }
@@ -75,13 +75,13 @@ function adviseRefused({ status, problem }: PlatformRefusedError): string | unde
 /** 42P01, 42703, 42883: a table, column or function is missing. */
 function adviseDatabase({ kind, sqlstate }: DatabaseError): string | undefined {
   if (sqlstate === '42P01' || sqlstate === '42703' || sqlstate === '42883') {
-    return 'The database is not migrated to this version: run "phaserun migrate".';
+    return 'The database is not migrated to this version. Do so with: phaserun migrate';
   }
   return kind === 'unavailable' ? 'Check DATABASE_URL, and that Postgres accepts connections.' : undefined;
 }
 
 function adviseKube({ status }: KubeError): string | undefined {
-  if (status === 0) return 'Check KUBECONFIG: "kubectl get namespaces" must work with it.';
+  if (status === 0) return 'Check KUBECONFIG. This must work with it: kubectl get namespaces';
   return status === 401 || status === 403
     ? 'The kubeconfig needs get, list and patch on namespaces.'
     : undefined;

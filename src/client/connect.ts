@@ -23,9 +23,7 @@ function chooseCredentials(connection: Connection, baseUrl: URL): Credentials {
   const { apiKey, githubTokenRequest, timeoutMs } = connection;
   if (apiKey) return apiKeyCredentials(apiKey);
   if (githubTokenRequest) return githubCredentials(githubTokenRequest, baseUrl.origin, timeoutMs);
-  throw new ClientUsageError(
-    'No API key: set RSOLV_API_KEY, or in GitHub Actions give the job "permissions: id-token: write"',
-  );
+  throw new ClientUsageError('No API key: set RSOLV_API_KEY');
 }
 
 function readBaseUrl(address: string | undefined): URL {

@@ -104,6 +104,7 @@ describe('list', () => {
       text: '{"phase":"x","data":{},"metadata":{"repo":"a/b","commitSha":"c"},"timestamp":"t"}',
     },
     { name: 'no commit', text: '{"phase":"scan","data":{},"metadata":{"repo":"a/b"},"timestamp":"t"}' },
+    { name: 'a number', text: '7' },
   ])('leaves $name alone and says so', async ({ text }) => {
     await writeFile(join(folder, 'x.json'), text);
     await expect(pending.list()).resolves.toEqual({ results: [], unreadable: [join(folder, 'x.json')] });
@@ -118,6 +119,15 @@ describe('remove', () => {
     await pending.remove(one);
     await pending.remove(one);
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('does not let names grow, however often they are taken', async () => {
+    const others = makePhaseResult('scan', {}, issue(7));
+    await pending.keep(makePhaseResult('scan', { n: 1 }, issue(7)));
+    for (let n = 0; n < 3; n += 1) {
+      for (const { file } of (await pending.list()).results) await pending.remove({ file, result: others });
+    }
+    expect(await readdir(folder)).toEqual([expect.stringMatching(/^acme-app-7-scan\.[0-9a-f-]{36}\.json$/)]);
   });
 
   it('spares a newer result that took the name meanwhile', async () => {

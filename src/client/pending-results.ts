@@ -39,11 +39,9 @@ export class PendingResults {
     const unreadable: string[] = [];
     for (const name of await this.#names()) {
       const file = join(this.#folder, name);
-      const text = await readFile(file, 'utf8').catch(ignoreMissing);
-      if (text === undefined) continue;
-      const result = parseResult(text);
-      if (result) results.push({ file, result });
-      else unreadable.push(file);
+      const result = await readResult(file);
+      if (result === 'unreadable') unreadable.push(file);
+      else if (result !== 'gone') results.push({ file, result });
     }
     return { results: results.sort(byAge), unreadable };
   }
@@ -68,9 +66,9 @@ export class PendingResults {
    */
   async #claim({ file, result }: PendingResult): Promise<string | undefined> {
     const claimed = await this.#moveAside(file);
-    const text = await readFile(claimed, 'utf8').catch(ignoreMissing);
-    const holds = text === undefined ? undefined : parseResult(text)?.idempotencyKey;
-    return holds === result.idempotencyKey ? claimed : undefined;
+    const held = await readResult(claimed);
+    const isIt = typeof held === 'object' && held.idempotencyKey === result.idempotencyKey;
+    return isIt ? claimed : undefined;
   }
 
   async #names(): Promise<readonly string[]> {
@@ -79,7 +77,7 @@ export class PendingResults {
   }
 
   async #moveAside(path: string): Promise<string> {
-    const aside = `${path.slice(0, -'.json'.length)}.${randomUUID()}.json`;
+    const aside = path.replace(/(?:\.[0-9a-f-]{36})?\.json$/, `.${randomUUID()}.json`);
     await rename(path, aside).catch(ignoreMissing);
     return aside;
   }
@@ -93,6 +91,15 @@ async function createFile(path: string, text: string): Promise<boolean> {
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
     throw error;
+  }
+}
+
+/** `gone`: another process has settled it meanwhile. */
+async function readResult(file: string): Promise<PhaseResult | 'gone' | 'unreadable'> {
+  try {
+    return parseResult(await readFile(file, 'utf8')) ?? 'unreadable';
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? 'gone' : 'unreadable';
   }
 }
 

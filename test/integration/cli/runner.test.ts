@@ -109,7 +109,8 @@ describe('store', () => {
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toBe(
       'error: The platform refused with 403 FORGE_ACCOUNT_NOT_VERIFIED: acme is not yours.\n' +
-        'The customer of the key needs a verified forge account for this namespace: "phaserun admin forge-account list".\n',
+        'The customer of the key needs a verified forge account for this namespace. It has these: ' +
+        'phaserun admin forge-account list --customer <name>\n',
     );
   });
 });
