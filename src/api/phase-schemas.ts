@@ -6,32 +6,28 @@ import { SESSION_STATES } from '../domain/session.ts';
  * The body of a store as the OpenAPI document shows it. It teaches one spelling of each field; what is accepted
  * besides, and every check, is `parseStoreRequest`, which judges the body in place of this schema.
  */
-export const storeBodySchema = z
-  .looseObject({
-    phase: z.enum(PHASES).describe('`validate` and `mitigate` are accepted too.'),
-    repo: z
-      .string()
-      .describe('`owner/name`, on GitLab also `group/subgroup/name`; case makes no difference.'),
-    forge: z.enum(FORGES).default('github').describe('Also `forge_type`.'),
-    commitSha: z
-      .string()
-      .describe('Also `commit_sha`. Any text: clients without git send `unknown` or `no-git-available`.'),
-    issueNumber: z.int().positive().optional().describe('Also `issue_number`. Required but for a scan.'),
-    branch: z.string().optional(),
-    pipelineRunId: z.string().optional().describe('Also `pipeline_run_id`.'),
-    status: z.enum(RUN_STATUSES).default('completed'),
-    startedAt: z.iso.datetime({ offset: true }).optional(),
-    completedAt: z.iso.datetime({ offset: true }).optional(),
-    errorMessage: z.string().optional(),
-    runId: z.uuid().optional().describe('The `id` of an earlier answer: moves that run forward.'),
-    data: z
-      .looseObject({})
-      .default({})
-      .describe(
-        'The result, kept as it is; either flat, or the phase document `{ "validation": { "issue-7": … } }`.',
-      ),
-  })
-  .meta({ id: 'StoreRequest' });
+export const storeBodySchema = z.looseObject({
+  phase: z.enum(PHASES).describe('`validate` and `mitigate` are accepted too.'),
+  repo: z.string().describe('`owner/name`, on GitLab also `group/subgroup/name`; case makes no difference.'),
+  forge: z.enum(FORGES).default('github').describe('Also `forge_type`.'),
+  commitSha: z
+    .string()
+    .describe('Also `commit_sha`. Any text: clients without git send `unknown` or `no-git-available`.'),
+  issueNumber: z.int().positive().optional().describe('Also `issue_number`. Required but for a scan.'),
+  branch: z.string().optional(),
+  pipelineRunId: z.string().optional().describe('Also `pipeline_run_id`.'),
+  status: z.enum(RUN_STATUSES).default('completed'),
+  startedAt: z.iso.datetime({ offset: true }).optional(),
+  completedAt: z.iso.datetime({ offset: true }).optional(),
+  errorMessage: z.string().optional(),
+  runId: z.uuid().optional().describe('The `id` of an earlier answer: moves that run forward.'),
+  data: z
+    .looseObject({})
+    .default({})
+    .describe(
+      'The result, kept as it is; either flat, or the phase document `{ "validation": { "issue-7": … } }`.',
+    ),
+});
 
 /** What a store is answered with; `persisted` says whether `retrieve` sees the result already. */
 export const storeAnswerSchema = z

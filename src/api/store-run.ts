@@ -11,12 +11,13 @@ import { putPayload } from '../store/payloads.ts';
 import type { StoreStage } from '../telemetry/families/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { authorise } from './authorise.ts';
-import { type Deadline, deadlineIn } from './deadline.ts';
+import { type Deadline, deadlineIn, resultWithin } from './deadline.ts';
 import { type AcceptedStore, draftPhaseRun, isInline } from './phase-run-draft.ts';
 import type { PhaseRunWriter } from './phase-run-writer.ts';
 import { ProblemError } from './problem.ts';
 import { type StoredRun, settleRun, storedAs } from './store-settle.ts';
 import { chooseTarget, type StoreTarget } from './store-target.ts';
+import { databaseUnavailable } from './upstream-fault.ts';
 import { payloadSha256 } from './verdict.ts';
 
 export interface StoreRunDependencies {
@@ -35,10 +36,14 @@ export interface StoreCall {
   readonly traceparent: string;
 }
 
-/** For the PhaseRun to be written, tries included. */
+/** For the database to admit the store. One that is out of reach says so at once; this is for one that hangs. */
+const ADMIT_MS = 3_000;
+/** For payload and PhaseRun to be written, tries included. */
 const WRITE_MS = 4_000;
 /** A runner waits no longer for its row than this, counted from before the PhaseRun is written. */
 const WAIT_MS = 5_000;
+/** For a last look at the rows when that time is up. */
+const LATE_MS = 500;
 
 type NamedTarget = Exclude<StoreTarget, { kind: 'create' }>;
 
@@ -52,14 +57,17 @@ export async function storeRun(deps: StoreRunDependencies, call: StoreCall): Pro
   const deadline = deadlineIn(WRITE_MS);
   const target = await chooseTarget(deps.phaseRuns, store, store.admission, deadline);
   if (target.kind === 'repeat') return repeatRun(deps, store, target);
-  await keepPayload(deps, store);
+  await keepPayload(deps, store, deadline);
   return target.kind === 'create'
     ? createRun(deps, store, deadline)
     : moveRun(deps, { ...store, runId: target.runId }, target, deadline);
 }
 
 async function admit(deps: StoreRunDependencies, { request, credentials, traceparent }: StoreCall) {
-  const admission = await timed(deps, 'auth', () => admitStore(deps.database.pool, credentials, request));
+  const admission = await timed(deps, 'auth', () =>
+    resultWithin(ADMIT_MS, admitStore(deps.database.pool, credentials, request)),
+  );
+  if (admission === undefined) throw databaseUnavailable();
   const { repository } = request;
   const customerId = authorise(admission, { scope: 'phases:write', repository }, deps.metrics);
   if (admission.order === null) throw new Error('a store was admitted without an order');
@@ -76,12 +84,20 @@ async function admit(deps: StoreRunDependencies, { request, credentials, tracepa
   };
 }
 
+/** Puts a payload that is too large for a PhaseRun where the PhaseRun's reference will find it. */
 async function keepPayload(
   { database }: StoreRunDependencies,
   { customerId, digest }: AcceptedStore,
+  deadline: Deadline,
 ): Promise<void> {
+  if (isInline(digest)) return;
   const { sha256, sizeBytes, canonical } = digest;
-  if (!isInline(digest)) await putPayload(database.pool, { customerId, sha256, sizeBytes, json: canonical });
+  const putting = putPayload(database.pool, { customerId, sha256, sizeBytes, json: canonical });
+  const kept = await resultWithin(
+    deadline.remainingMs(),
+    putting.then(() => true),
+  );
+  if (kept === undefined) throw databaseUnavailable();
 }
 
 async function createRun(
@@ -159,7 +175,9 @@ function waitForRow(
         throw error;
       }
     },
-    committed: (): Promise<CommittedRun | undefined> => timed({ metrics }, 'wait', () => heard),
+    // A database that hangs may keep the listener past its time.
+    committed: (): Promise<CommittedRun | undefined> =>
+      timed({ metrics }, 'wait', () => resultWithin(WAIT_MS + LATE_MS, heard)),
   };
 }
 

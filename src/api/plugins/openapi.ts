@@ -42,7 +42,7 @@ export async function useOpenApi(
       },
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => withoutUnusedSchemas(jsonSchemaTransformObject(document)),
   });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -52,4 +52,14 @@ export async function useOpenApi(
     uiConfig: { deepLinking: true },
   });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+}
+
+/** Every named schema is offered in two forms, as input and as output; what no route refers to would only confuse. */
+function withoutUnusedSchemas<Document extends { paths?: unknown; components?: { schemas?: object } }>(
+  document: Document,
+): Document {
+  const used = JSON.stringify([document.paths, document.components?.schemas]);
+  const schemas = Object.entries(document.components?.schemas ?? {});
+  const kept = schemas.filter(([name]) => used.includes(`"#/components/schemas/${name}"`));
+  return { ...document, components: { ...document.components, schemas: Object.fromEntries(kept) } };
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { resultWithin } from '../deadline.ts';
 
 /** `disabled`: not configured; `disconnected`: configured, and did not answer in time. */
 const CONNECTION_STATES = ['connected', 'disabled', 'disconnected'] as const;
@@ -8,7 +9,7 @@ export type ConnectionState = (typeof CONNECTION_STATES)[number];
 
 /** A store that this process depends on, as its health sees it. */
 export interface Dependency {
-  /** Asks the store whether it answers; throws or rejects when it does not. */
+  /** Asks the store whether it answers; rejects when it does not. */
   ping(signal: AbortSignal): Promise<unknown>;
 }
 
@@ -40,7 +41,7 @@ const healthSchema = z
   .meta({ id: 'Health' });
 
 const statusSchema = z.object({ status: z.literal('ok'), version: z.string() });
-const probeSchema = z.object({ status: z.string() });
+const probeSchema = z.object({ status: z.enum(['ok', 'draining']) });
 
 /**
  * Liveness, readiness and health; all public. `/livez` says that the process runs, whatever is down around it: a
@@ -58,10 +59,10 @@ export function registerHealth(instance: FastifyInstance, deps: HealthDependenci
         operationId: 'getLiveness',
         summary: 'Whether the process runs',
         tags,
-        response: { 200: probeSchema },
+        response: { 200: described('It does.', probeSchema) },
       },
     },
-    () => ({ status: 'ok' }),
+    () => ({ status: 'ok' as const }),
   );
 
   app.get(
@@ -71,12 +72,16 @@ export function registerHealth(instance: FastifyInstance, deps: HealthDependenci
         operationId: 'getReadiness',
         summary: 'Whether to send requests here',
         tags,
-        response: { 200: probeSchema, 503: probeSchema },
+        response: {
+          200: described('Send them.', probeSchema),
+          503: described('The process is about to stop.', probeSchema),
+        },
       },
     },
-    async (_request, reply) => {
-      if (deps.isDraining()) return reply.code(503).send({ status: 'draining' });
-      return { status: 'ok' };
+    (_request, reply) => {
+      const isDraining = deps.isDraining();
+      reply.code(isDraining ? 503 : 200);
+      return { status: isDraining ? ('draining' as const) : ('ok' as const) };
     },
   );
 
@@ -87,7 +92,7 @@ export function registerHealth(instance: FastifyInstance, deps: HealthDependenci
         operationId: 'getHealth',
         summary: 'What this process is connected to',
         tags,
-        response: { 200: healthSchema },
+        response: { 200: described('What it is connected to.', healthSchema) },
       },
     },
     () => checkHealth(deps),
@@ -100,11 +105,15 @@ export function registerHealth(instance: FastifyInstance, deps: HealthDependenci
         operationId: 'getStatus',
         summary: 'Which version is running',
         tags,
-        response: { 200: statusSchema },
+        response: { 200: described('The version.', statusSchema) },
       },
     },
     () => ({ status: 'ok' as const, version: deps.version }),
   );
+}
+
+function described<Schema extends z.ZodType>(description: string, schema: Schema) {
+  return { description, content: { 'application/json': { schema } } };
 }
 
 async function checkHealth(deps: HealthDependencies): Promise<z.infer<typeof healthSchema>> {
@@ -121,12 +130,9 @@ async function checkHealth(deps: HealthDependencies): Promise<z.infer<typeof hea
 async function stateOf(dependency: Dependency | undefined): Promise<ConnectionState> {
   if (dependency === undefined) return 'disabled';
   const signal = AbortSignal.timeout(PING_TIMEOUT_MS);
-  const { promise: timedOut, reject } = Promise.withResolvers<never>();
-  signal.addEventListener('abort', () => reject(signal.reason));
-  try {
-    await Promise.race([dependency.ping(signal), timedOut]);
-    return 'connected';
-  } catch {
-    return 'disconnected';
-  }
+  const answered = dependency.ping(signal).then(
+    () => true,
+    () => false,
+  );
+  return (await resultWithin(PING_TIMEOUT_MS, answered)) === true ? 'connected' : 'disconnected';
 }

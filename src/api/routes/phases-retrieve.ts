@@ -4,17 +4,22 @@ import type { Database } from '../../store/database.ts';
 import { retrievePhases } from '../../store/retrieve.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { authorise } from '../authorise.ts';
+import { resultWithin } from '../deadline.ts';
 import { documentOnly } from '../document-only.ts';
 import { retrieveAnswerSchema, retrieveQuerySchema } from '../phase-schemas.ts';
 import { credentialsOf } from '../plugins/api-key.ts';
 import { fieldProblem } from '../problem.ts';
 import { problemResponses } from '../problem-responses.ts';
 import { spliceResults } from '../retrieve-answer.ts';
+import { databaseUnavailable } from '../upstream-fault.ts';
 
 export interface RetrieveDependencies {
   readonly database: Database;
   readonly metrics: Pick<Metrics, 'store'>;
 }
+
+/** For the one statement. A database that is out of reach says so at once; this is for one that hangs. */
+const READ_MS = 10_000;
 
 /** `GET /api/v1/phases/retrieve`: the newest results of a repository, in one statement. */
 export function registerRetrieve(app: FastifyInstance, { database, metrics }: RetrieveDependencies): void {
@@ -50,7 +55,9 @@ export function registerRetrieve(app: FastifyInstance, { database, metrics }: Re
     async (request, reply) => {
       const query = parseRetrieveQuery(request.query);
       if (!query.ok) throw fieldProblem(query.errors);
-      const found = await retrievePhases(database.pool, credentialsOf(request), query.value);
+      const reading = retrievePhases(database.pool, credentialsOf(request), query.value);
+      const found = await resultWithin(READ_MS, reading);
+      if (found === undefined) throw databaseUnavailable();
       authorise(found, { scope: 'phases:read', repository: query.value.repository }, metrics);
       return reply
         .header('cache-control', 'no-store')

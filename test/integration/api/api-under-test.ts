@@ -119,6 +119,7 @@ export async function startController(options: {
     logger,
   });
   const controller = new Controller({
+    client,
     phaseRuns: client.resource<PhaseRun>(PHASE_RUNS),
     namespaces: client.resource<Namespace>(NAMESPACES),
     archive: createPostgresArchive(database.pool),
@@ -126,6 +127,7 @@ export async function startController(options: {
     logger,
     concurrency: 8,
     maxArchived: 5_000,
+    sessionRetentionDays: 7,
   });
   const stopping = new AbortController();
   controller.start();
@@ -197,7 +199,7 @@ export function retrieve(
 export async function send(api: ApiUnderTest, path: string, init: RequestInit = {}): Promise<ApiAnswer> {
   const response = await fetch(api.url + path, init);
   const text = await response.text();
-  const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+  const isJson = text !== '' && response.headers.get('content-type')?.includes('json') === true;
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : null };
 }
 

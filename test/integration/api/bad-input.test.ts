@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib';
+import * as fc from 'fast-check';
 import { describe, expect, inject, test } from 'vitest';
 import { type Problem, problemSchema } from '../../../src/api/problem.ts';
 import { createApiKey, revokeApiKey } from '../../../src/store/api-keys.ts';
@@ -333,4 +334,74 @@ describe('a retrieve is refused:', () => {
     await revokeApiKey(api.pool, tenant.customerId, key.id);
     expect((await read()).status).toBe(401);
   });
+});
+
+describe('whatever is sent, the answer is a 4xx', () => {
+  const text = fc.string({ unit: 'binary', maxLength: 300 });
+  const value = fc.oneof(
+    text,
+    fc.integer(),
+    fc.double(),
+    fc.constantFrom(null, true, [], {}, '7', 'scan', 'running'),
+  );
+  const repo = fc.constantFrom('nobody-at-all/shop', `${stranger.owner}/shop`);
+  const phase = fc.constantFrom('scan', 'validation', 'mitigate');
+  const anyField = Object.fromEntries(
+    [
+      'issueNumber',
+      'commit_sha',
+      'branch',
+      'pipelineRunId',
+      'status',
+      'startedAt',
+      'errorMessage',
+      'runId',
+      'data',
+    ].map((field) => [field, value]),
+  );
+
+  test('to a store', async () => {
+    const body = fc.oneof(
+      fc.record({
+        phase,
+        repo,
+        commitSha: text,
+        issueNumber: fc.nat(),
+        data: fc.dictionary(text, fc.jsonValue()),
+      }),
+      fc.record({ phase, repo, ...anyField }, { requiredKeys: ['phase', 'repo'] }),
+      fc.jsonValue(),
+    );
+    await fc.assert(
+      fc.asyncProperty(body, async (sent) => {
+        const { status, body } = await sendStore({ name: '', body: JSON.stringify(sent), want: malformed });
+        expect({ status, code: readProblem(body).code }).toMatchObject({
+          status: expect.toSatisfy(isClientError),
+        });
+      }),
+      { numRuns: 300 },
+    );
+    expect(await countStored(api)).toEqual(before);
+  });
+
+  test('to a retrieve', async () => {
+    const query = fc.record(
+      { repo, issue: text, commit: text, forge: text, pipelineRunId: text },
+      { requiredKeys: ['repo'] },
+    );
+    await fc.assert(
+      fc.asyncProperty(query, async (sent) => {
+        const path = `${RETRIEVE}?${new URLSearchParams(sent).toString()}`;
+        const { status, body } = await send(api, path, { headers: { 'x-api-key': tenant.apiKey } });
+        expect({ status, code: readProblem(body).code }).toMatchObject({
+          status: expect.toSatisfy(isClientError),
+        });
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  function isClientError(status: number): boolean {
+    return status >= 400 && status < 500;
+  }
 });
