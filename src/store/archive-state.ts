@@ -115,7 +115,7 @@ export function getArchiveState(connection: Connection, run: ArchivableRun): Pro
       ) AS "slotTombstone",
       (
         SELECT ${neighbourJson(run)} FROM ${table} e
-        WHERE ${ofSlot} AND e.run_order < coalesce(${order}::bigint, 9223372036854775807)
+        WHERE ${ofSlot} AND e.run_order <= coalesce(${order}::bigint, 9223372036854775807)
         ORDER BY e.run_order DESC LIMIT 1
       ) AS before,
       (
