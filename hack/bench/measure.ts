@@ -1,3 +1,19 @@
+/** Something whose cost is measured: call after call, each of them another. */
+export interface Subject {
+  /** Says it in the report, such as `store`. */
+  readonly name: string;
+  /** Makes one call ready. What it takes to do so is not measured; the call fails by throwing. */
+  prepare(): () => Promise<unknown>;
+}
+
+/** What one batch of calls took. */
+export interface Sample {
+  /** Milliseconds of each call. */
+  readonly times: readonly number[];
+  /** Of the batch from its first call to its last answer. */
+  readonly seconds: number;
+}
+
 /** What a number of calls cost, in milliseconds, and how many a second they came to. */
 export interface Measurement {
   readonly calls: number;
@@ -7,36 +23,49 @@ export interface Measurement {
 }
 
 /**
- * Makes `calls` calls with `concurrency` of them under way at any time, after a tenth as many to warm up.
- * A call that fails ends the benchmark: a rate of errors is no rate.
+ * Makes `calls` calls, `concurrency` of them under way at any time. The first one that fails ends the batch: a rate
+ * with errors in it is no rate.
+ * @throws what the call threw, or the signal's reason
  */
 export async function measure(
-  calls: number,
-  concurrency: number,
-  call: (index: number) => Promise<unknown>,
-): Promise<Measurement> {
-  const warmUp = Math.ceil(calls / 10);
-  await inParallel(warmUp, concurrency, call);
+  subject: Subject,
+  { calls, concurrency, signal }: { calls: number; concurrency: number; signal: AbortSignal },
+): Promise<Sample> {
+  const waiting = Array.from({ length: calls }, () => subject.prepare());
   const times: number[] = [];
-  const started = performance.now();
-  await inParallel(calls, concurrency, async (index) => {
-    const at = performance.now();
-    await call(warmUp + index);
-    times.push(performance.now() - at);
-  });
-  const seconds = (performance.now() - started) / 1000;
-  times.sort((a, b) => a - b);
-  return { calls, p50: quantile(times, 0.5), p99: quantile(times, 0.99), perSecond: calls / seconds };
-}
-
-async function inParallel(calls: number, concurrency: number, call: (index: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
+  const stopping = new AbortController();
+  const either = AbortSignal.any([signal, stopping.signal]);
   const worker = async () => {
-    while (next < calls) await call(next++);
+    for (let call = waiting.pop(); call !== undefined; call = waiting.pop()) {
+      either.throwIfAborted();
+      const startedAt = performance.now();
+      await call();
+      times.push(performance.now() - startedAt);
+    }
   };
-  await Promise.all(Array.from({ length: Math.min(concurrency, calls) }, worker));
+  const batchStartedAt = performance.now();
+  try {
+    await Promise.all(Array.from({ length: concurrency }, worker));
+  } catch (error) {
+    stopping.abort(error);
+    throw error;
+  }
+  return { times, seconds: (performance.now() - batchStartedAt) / 1000 };
 }
 
-function quantile(sorted: readonly number[], q: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
+/** Takes batches of the same calls together. */
+export function summarise(samples: readonly Sample[]): Measurement {
+  const times = samples.flatMap((sample) => sample.times).toSorted((a, b) => a - b);
+  const seconds = samples.reduce((sum, sample) => sum + sample.seconds, 0);
+  return {
+    calls: times.length,
+    p50: quantile(times, 0.5),
+    p99: quantile(times, 0.99),
+    perSecond: times.length / seconds,
+  };
+}
+
+/** The value of a sorted list that so large a share of it does not exceed (nearest rank); NaN of an empty one. */
+export function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }

@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Measurement, measure, quantile, type Sample, type Subject, summarise } from './measure.ts';
+
+/** One of our calls beside the bare calls that it cannot do without, under the same load. */
+export interface Comparison {
+  readonly ours: Subject;
+  /** Together they are what ours would cost if we added nothing. */
+  readonly floors: readonly Subject[];
+  readonly payloadBytes: number;
+  readonly concurrency: number;
+  /** Calls of each subject in one round. */
+  readonly calls: number;
+}
+
+export interface ComparisonResult extends Pick<Comparison, 'payloadBytes' | 'concurrency'> {
+  readonly ours: Measured;
+  readonly floors: readonly Measured[];
+  /** p50 of ours over the sum of the floors' p50s: the median of the rounds, for the machine is the same only within one. */
+  readonly ratio: number;
+  /** Of each round. */
+  readonly ratios: readonly number[];
+}
+
+export interface Measured extends Measurement {
+  readonly name: string;
+}
+
+export interface RunOptions {
+  /** Rounds that count; one more goes before them, while code and caches get warm. */
+  readonly rounds: number;
+  readonly signal: AbortSignal;
+  readonly onRound: (round: number) => void;
+}
+
+/** An answered store leaves a status to be written: time for that, so that it burdens no other measurement. */
+const SETTLE_MS = 300;
+
+/**
+ * Measures the comparisons in rounds: in each round every subject has its turn, so that whatever else the machine does
+ * at the time falls on floors and ours alike.
+ * @throws what a call threw, or the signal's reason
+ */
+export async function compareInRounds(
+  comparisons: readonly Comparison[],
+  { rounds, signal, onRound }: RunOptions,
+): Promise<ComparisonResult[]> {
+  const samplesOf = comparisons.map((): Round[] => []);
+  for (let round = 0; round <= rounds; round += 1) {
+    onRound(round);
+    for (const [index, comparison] of comparisons.entries()) {
+      const sample = await takeRound(comparison, signal);
+      if (round > 0) samplesOf[index]?.push(sample);
+    }
+  }
+  return comparisons.map((comparison, index) => combine(comparison, samplesOf[index] ?? []));
+}
+
+interface Round {
+  readonly ours: Sample;
+  readonly floors: readonly Sample[];
+}
+
+async function takeRound(
+  { ours, floors, calls, concurrency }: Comparison,
+  signal: AbortSignal,
+): Promise<Round> {
+  const load = { calls, concurrency, signal };
+  const floorSamples: Sample[] = [];
+  for (const floor of floors) floorSamples.push(await measure(floor, load));
+  const sample = await measure(ours, load);
+  await sleep(SETTLE_MS, undefined, { signal });
+  return { ours: sample, floors: floorSamples };
+}
+
+function combine(
+  { ours, floors, payloadBytes, concurrency }: Comparison,
+  rounds: readonly Round[],
+): ComparisonResult {
+  const ratios = rounds.map(ratioOf);
+  return {
+    payloadBytes,
+    concurrency,
+    ours: { name: ours.name, ...summarise(rounds.map((round) => round.ours)) },
+    floors: floors.map(({ name }, index) => ({
+      name,
+      ...summarise(rounds.flatMap((round) => round.floors[index] ?? [])),
+    })),
+    ratio: quantile(
+      ratios.toSorted((a, b) => a - b),
+      0.5,
+    ),
+    ratios,
+  };
+}
+
+function ratioOf({ ours, floors }: Round): number {
+  const floor = floors.reduce((sum, sample) => sum + summarise([sample]).p50, 0);
+  return summarise([ours]).p50 / floor;
+}
