@@ -105,10 +105,15 @@ async function findServed(
 
 /** Looks again and again until there is something. */
 async function until<T>(signal: AbortSignal, what: string, look: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    await pause(systemClock, POLL_MS, signal);
-    if (signal.aborted) throw new Error(`the API server does not serve ${what}`, { cause: signal.reason });
+  try {
+    for (;;) {
+      const found = await look();
+      if (found !== undefined) return found;
+      await pause(systemClock, POLL_MS, signal);
+      signal.throwIfAborted();
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new Error(`the API server does not serve ${what}`, { cause: error });
   }
 }

@@ -49,7 +49,7 @@ export async function runReflector<T extends KubeObject>(
   signal: AbortSignal,
 ): Promise<void> {
   const { sink, logger, clock } = options;
-  const backoff = createBackoff({ baseMs: 100, maxMs: 30_000 });
+  const backoff = createBackoff({ baseMs: 100, maxMs: 10_000 });
   const place: Place = { resourceVersion: undefined, watchList: true };
   const progressed = () => {
     backoff.reset();

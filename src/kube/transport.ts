@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { type Credentials, createCredentialReader } from './credentials.ts';
+import { KubeError } from './kube-error.ts';
 import type { KubeSource } from './kube-source.ts';
 
 /** How long credentials are used before their files are looked at again; what they replace stays good for longer. */
@@ -11,9 +12,6 @@ const IDLE_MS = 60_000;
 
 /** Under the idle limits of common load balancers, as in client-go. */
 const PROBE_AFTER_MS = 30_000;
-
-/** In place of the id of a connection that is not to be used again. */
-const LOST = '';
 
 /** What the next request is sent with. */
 export interface Link {
@@ -45,35 +43,53 @@ export interface Transport {
 
 export function createTransport(source: KubeSource, logger: Logger): Transport {
   const reader = createCredentialReader(source);
-  let current: { readonly link: Link; readonly connectionId: string } | undefined;
+  let current: { readonly credentials: Credentials; readonly link: Link } | undefined;
+  /** Whether the current connection gave no answer. */
+  let isLost = false;
   let freshUntil = 0;
   let reading: Promise<Link> | undefined;
+  let isClosed = false;
+  /** Replaced, with something still running on them. */
+  const retired = new Set<Dispatcher>();
 
-  function take(credentials: Credentials): Link {
+  function use(credentials: Credentials): Link {
     const { server, namespace, headers, connectionId } = credentials;
-    const kept = current?.connectionId === connectionId ? current.link.dispatcher : undefined;
-    // Closing waits for what runs there; nothing is left to do when that fails.
-    if (kept === undefined) logger.info({ server }, 'new Kubernetes connection');
-    if (kept === undefined) void current?.link.dispatcher.close().catch(() => undefined);
-    const dispatcher = kept ?? makeDispatcher(credentials);
-    const lost = () => {
-      if (current?.link.dispatcher !== dispatcher) return;
-      current = { ...current, connectionId: LOST };
-      freshUntil = 0;
-    };
-    const link = { server, namespace, headers, dispatcher, lost };
-    current = { link, connectionId };
+    const kept =
+      isLost || current?.credentials.connectionId !== connectionId ? undefined : current.link.dispatcher;
+    const dispatcher = kept ?? replaceDispatcher(credentials);
+    const link = { server, namespace, headers, dispatcher, lost: () => lose(dispatcher) };
+    current = { credentials, link };
     return link;
+  }
+
+  function replaceDispatcher(credentials: Credentials): Dispatcher {
+    logger.info({ server: credentials.server }, 'new Kubernetes connection');
+    isLost = false;
+    if (current !== undefined) retire(current.link.dispatcher);
+    return makeDispatcher(credentials);
+  }
+
+  /** Closes it once nothing runs there any more. */
+  function retire(dispatcher: Dispatcher): void {
+    retired.add(dispatcher);
+    const forget = () => retired.delete(dispatcher);
+    dispatcher.close().then(forget, forget);
+  }
+
+  function lose(dispatcher: Dispatcher): void {
+    if (current?.link.dispatcher !== dispatcher) return;
+    isLost = true;
+    freshUntil = 0;
   }
 
   async function read(): Promise<Link> {
     try {
-      return take(await reader.read());
+      return use(await reader.read());
     } catch (error) {
       // Files that are being rotated may be missing for a moment: go on with what was good.
       if (current === undefined) throw error;
       logger.warn({ err: error }, 'Kubernetes credentials cannot be read, the last ones are kept');
-      return current.link;
+      return use(current.credentials);
     } finally {
       freshUntil = performance.now() + REREAD_AFTER_MS;
       reading = undefined;
@@ -82,6 +98,7 @@ export function createTransport(source: KubeSource, logger: Logger): Transport {
 
   return {
     link: async () => {
+      if (isClosed) throw closed();
       if (current !== undefined && performance.now() < freshUntil) return current.link;
       reading ??= read();
       return reading;
@@ -91,9 +108,16 @@ export function createTransport(source: KubeSource, logger: Logger): Transport {
       freshUntil = 0;
     },
     close: async () => {
-      await current?.link.dispatcher.destroy();
+      isClosed = true;
+      await reading?.catch(() => undefined);
+      const dispatchers = [...retired, ...(current === undefined ? [] : [current.link.dispatcher])];
+      await Promise.all(dispatchers.map((dispatcher) => dispatcher.destroy()));
     },
   };
+}
+
+function closed(): KubeError {
+  return new KubeError({ status: 0, reason: 'Unreachable', message: 'the Kubernetes client is closed' });
 }
 
 function makeDispatcher({ tls, proxy }: Credentials): Dispatcher {

@@ -151,6 +151,20 @@ describe('the connection', () => {
   });
 });
 
+test('a client that was closed stays closed', async () => {
+  const source = { kind: 'kubeconfig', path: inject('kubeconfigPath') } as const;
+  const closed = createKubeClient(source, { logger });
+  const calls = closed.resource<ConfigMap>(CONFIG_MAPS);
+  const signal = new AbortController().signal;
+  const { resourceVersion } = await calls.listPage({ namespace });
+  const watch = calls.watch({ namespace, timeoutSeconds: 60, silenceMs: 60_000, signal, resourceVersion });
+  const next = watch.next().catch((error: unknown) => error);
+  await calls.list({ namespace });
+  await closed.close();
+  expect(await next).toMatchObject({ status: 0 });
+  expect(await closed.probe()).toMatchObject({ reason: 'Unreachable' });
+});
+
 describe('what is counted', () => {
   test('every call, by verb and code', async () => {
     const seen: string[] = [];
