@@ -42,12 +42,14 @@ export interface PhaseRunWriter {
 
 /** Five tries within about a second; what lasts longer is an outage, and the client's to wait for. */
 const ATTEMPTS = 5;
+/** A try that takes longer is given up and made again: the connection may be dead. */
+const ATTEMPT_MS = 2_000;
 const BACKOFF = { baseMs: 50, maxMs: 800 };
 
 export function createPhaseRunWriter(client: KubeClient): PhaseRunWriter {
   const resource = client.resource<PhaseRun>(PHASE_RUNS);
   const get = (target: PhaseRunName, deadline: Deadline) =>
-    resource.get(target, { timeoutMs: deadline.remainingMs() });
+    resource.get(target, { timeoutMs: attemptMs(deadline) });
   return {
     get,
     create: (draft, deadline) => withRetries(deadline, () => createOrFind(resource, draft, deadline)),
@@ -60,7 +62,7 @@ export function createPhaseRunWriter(client: KubeClient): PhaseRunWriter {
         return { outcome: 'moved' };
       }),
     async find(namespace, { labelSelector, runId }, deadline) {
-      const runs = await resource.list({ namespace, labelSelector, timeoutMs: deadline.remainingMs() });
+      const runs = await resource.list({ namespace, labelSelector, timeoutMs: attemptMs(deadline) });
       return runs.find(({ spec }) => spec.runId === runId);
     },
   };
@@ -72,10 +74,10 @@ async function createOrFind(
   deadline: Deadline,
 ): Promise<PhaseRun> {
   try {
-    return await resource.create({ ...draft }, { timeoutMs: deadline.remainingMs() });
+    return await resource.create({ ...draft }, { timeoutMs: attemptMs(deadline) });
   } catch (error) {
     if (!(hasStatus(error, 409) && error.reason === 'AlreadyExists')) throw error;
-    const found = await resource.get(draft.metadata, { timeoutMs: deadline.remainingMs() });
+    const found = await resource.get(draft.metadata, { timeoutMs: attemptMs(deadline) });
     if (found.spec.runId === draft.spec.runId) return found;
     throw error;
   }
@@ -114,8 +116,12 @@ async function replaceResult(
     query: { fieldValidation: 'Strict' },
     contentType: 'application/json-patch+json',
     body: patch,
-    timeoutMs: deadline.remainingMs(),
+    timeoutMs: attemptMs(deadline),
   });
+}
+
+function attemptMs(deadline: Deadline): number {
+  return Math.min(ATTEMPT_MS, deadline.remainingMs());
 }
 
 function undefinedWhenGone(error: unknown): undefined {

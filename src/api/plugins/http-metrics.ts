@@ -1,6 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import type { Metrics } from '../../telemetry/metrics.ts';
 
+/** Asked every few seconds by machines; of no interest in a log. */
+const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
+
 /** Counts and times every request, and writes one log line for each, under its route pattern. */
 export function useHttpMetrics(app: FastifyInstance, { http }: Pick<Metrics, 'http'>): void {
   app.addHook('onRequest', (_request, _reply, done) => {
@@ -13,7 +16,8 @@ export function useHttpMetrics(app: FastifyInstance, { http }: Pick<Metrics, 'ht
     http.inFlight.dec();
     http.requests.inc(labels);
     http.duration.observe(labels, reply.elapsedTime);
-    request.log.info(
+    const level = PROBES.has(route) ? 'debug' : 'info';
+    request.log[level](
       { ...labels, durationMs: Math.round(reply.elapsedTime * 100) / 100 },
       'request answered',
     );
