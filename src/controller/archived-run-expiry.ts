@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import type { PhaseRun } from '../resources/phase-run.ts';
+import { runIdOf } from './run-id.ts';
 import { expiresAt } from './settled.ts';
 
 /** Names the row that a receipt vouches for. */
 export interface ReceiptToVerify {
   readonly runId: string;
-  readonly customerId?: string;
   readonly executionId: string;
   readonly sha256: string;
 }
@@ -76,30 +76,38 @@ async function expireBatch(
   if (missing.length > 0) logger.error({ count: missing.length }, 'receipts without a row: archiving again');
   for (const phaseRun of missing) onMissing(phaseRun);
   const removable = batch.filter((phaseRun) => !missing.includes(phaseRun));
-  await removeAll(removable, dependencies, signal);
-  onRemoved(removable.length);
-  return removable.length;
+  const removed = await removeAll(removable, dependencies, signal);
+  onRemoved(removed);
+  return removed;
 }
 
+/** What cannot be deleted now is left for the next time, and holds up nothing else. */
 async function removeAll(
   phaseRuns: readonly PhaseRun[],
-  { remove }: ExpiryDependencies,
+  { remove, logger }: ExpiryDependencies,
   signal: AbortSignal,
-) {
+): Promise<number> {
   const waiting = [...phaseRuns];
+  const failures: unknown[] = [];
+  let removed = 0;
   const worker = async () => {
-    for (let next = waiting.pop(); next !== undefined && !signal.aborted; next = waiting.pop())
-      await remove(next);
+    for (let next = waiting.pop(); next !== undefined && !signal.aborted; next = waiting.pop()) {
+      try {
+        await remove(next);
+        removed += 1;
+      } catch (error) {
+        failures.push(error);
+      }
+    }
   };
   await Promise.all(Array.from({ length: DELETES_AT_ONCE }, worker));
+  if (failures.length > 0)
+    logger.warn({ err: failures[0], count: failures.length }, 'expired PhaseRuns were not deleted');
+  return removed;
 }
 
 function receiptOf(phaseRun: PhaseRun): ReceiptToVerify[] {
   const { archive } = phaseRun.status ?? {};
   if (archive === undefined) return [];
   return [{ runId: runIdOf(phaseRun), executionId: archive.executionId, sha256: archive.sha256 }];
-}
-
-function runIdOf({ spec, metadata }: PhaseRun): string {
-  return spec.runId ?? metadata.uid;
 }

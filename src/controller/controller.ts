@@ -141,7 +141,7 @@ export class Controller {
       archive,
       objects: {
         unsettledIn: (slot) => this.#view.unsettledIn(slot),
-        markWritten: (phaseRun) => this.#view.markWritten(phaseRun),
+        markWritten: (phaseRun, status) => this.#view.markWritten(phaseRun, status),
         read: (namespace, name) => phaseRuns.get({ namespace, name }).catch(undefinedIfGone),
         writeStatus: (phaseRun, status) => writeStatus(phaseRuns, phaseRun, status),
         customerOf: (namespace) => customerOfNamespace(this.#namespaces.get(namespace)),

@@ -11,6 +11,7 @@ import { findUnsafeInteger } from '../domain/unsafe-integer.ts';
 import { API_KEY_ID_ANNOTATION } from '../resources/annotations.ts';
 import type { RejectionReason } from '../resources/conditions.ts';
 import { INLINE_DATA_LIMIT_BYTES, type PhaseRun } from '../resources/phase-run.ts';
+import { runIdOf } from './run-id.ts';
 
 /** Why a PhaseRun is not taken in: the reason and message of its Accepted condition. */
 export class Rejection extends Error {
@@ -52,7 +53,7 @@ export function interpretPhaseRun(phaseRun: PhaseRun, context: RunContext): Meas
   const subject = compact({ phase: spec.phase, repository: context.repository, issueNumber, commitSha });
   return compact({
     ...subject,
-    runId: spec.runId ?? metadata.uid,
+    runId: runIdOf(phaseRun),
     customerId: context.customerId,
     slot: slotOf(subject),
     branch: spec.branch,
@@ -71,8 +72,9 @@ export function interpretPhaseRun(phaseRun: PhaseRun, context: RunContext): Meas
 
 type Payload = Pick<MeasuredRun, 'data' | 'sha256' | 'sizeBytes' | 'derived' | 'measure'>;
 
-function readPayload({ spec, metadata }: PhaseRun, referred: JsonObject | undefined): Payload {
-  const { dataRef } = spec.result;
+function readPayload(phaseRun: PhaseRun, referred: JsonObject | undefined): Payload {
+  const { spec } = phaseRun;
+  const { dataRef, dataGzip } = spec.result;
   if (dataRef !== undefined) {
     if (referred === undefined) {
       throw new Rejection('PayloadNotFound', `spec.result.dataRef: no payload ${dataRef.sha256} is kept`);
@@ -80,22 +82,24 @@ function readPayload({ spec, metadata }: PhaseRun, referred: JsonObject | undefi
     const { sha256, sizeBytes } = dataRef;
     return { sha256, sizeBytes, ...read(spec, referred) };
   }
-  const sent =
-    spec.result.dataGzip === undefined
-      ? requireStorable(spec.result.data ?? {})
-      : gunzip(spec.result.dataGzip);
+  const sent = dataGzip === undefined ? readInline(phaseRun) : gunzip(dataGzip);
   // What the API made was checked and unwrapped there; a second time could take for a wrapper what is content.
   const data = spec.runId === undefined ? readApplied(spec, sent) : sent;
   const { sha256, sizeBytes } = digestOf(data);
-  if (spec.result.data !== undefined && sizeBytes > INLINE_DATA_LIMIT_BYTES) {
-    throw new Rejection(
-      'PayloadTooLarge',
-      `spec.result.data holds ${sizeBytes} bytes of JSON, of which ${INLINE_DATA_LIMIT_BYTES} are allowed: ` +
-        `send ${metadata.name} through the HTTP API, which stores large results by reference (dataRef), ` +
-        'or put the gzipped, base64-encoded JSON into spec.result.dataGzip',
-    );
-  }
   return { data, sha256, sizeBytes, ...read(spec, data) };
+}
+
+/** The limit is on what the object carries, before anything is taken out of it. */
+function readInline({ spec, metadata }: PhaseRun): JsonObject {
+  const data = requireStorable(spec.result.data ?? {});
+  const { sizeBytes } = digestOf(data);
+  if (sizeBytes <= INLINE_DATA_LIMIT_BYTES) return data;
+  throw new Rejection(
+    'PayloadTooLarge',
+    `spec.result.data holds ${sizeBytes} bytes of JSON, of which ${INLINE_DATA_LIMIT_BYTES} are allowed: ` +
+      `send ${metadata.name} through the HTTP API, which stores large results by reference (dataRef), ` +
+      'or put the gzipped, base64-encoded JSON into spec.result.dataGzip',
+  );
 }
 
 function read({ phase }: PhaseRun['spec'], data: JsonObject): Pick<Payload, 'derived' | 'measure'> {

@@ -32,15 +32,22 @@ export function slotKeyOf(phaseRun: PhaseRun): string {
 
 /**
  * The order in which a slot's runs are taken: those with a place in it first, by place; those applied by hand
- * have none until their first reconcile and follow as they were created.
+ * have none until their first reconcile and follow as they were created. Creation times are whole seconds; within
+ * one the resource version decides, which grows with every write (KEP-5504).
  */
 export function bySlotOrder(a: PhaseRun, b: PhaseRun): number {
   const orderOf = ({ spec }: PhaseRun) => spec.result.order ?? spec.order ?? Number.POSITIVE_INFINITY;
   const [first, second] = [orderOf(a), orderOf(b)];
   if (first !== second) return first < second ? -1 : 1;
-  return createdKey(a) < createdKey(b) ? -1 : 1;
+  const [created, later] = [
+    Date.parse(a.metadata.creationTimestamp),
+    Date.parse(b.metadata.creationTimestamp),
+  ];
+  return created - later || compareVersions(a.metadata.resourceVersion, b.metadata.resourceVersion);
 }
 
-function createdKey({ metadata }: PhaseRun): string {
-  return `${metadata.creationTimestamp}/${metadata.namespace}/${metadata.name}`;
+/** Decimal numbers of any length, without leading zeros. */
+function compareVersions(a: string, b: string): number {
+  if (a === b) return 0;
+  return a.length - b.length || (a < b ? -1 : 1);
 }

@@ -1,3 +1,4 @@
+import type { PhaseRun, PhaseRunStatus } from '../resources/phase-run.ts';
 import { type CachedPhaseRun, slotKeyOf } from './phase-run-cache.ts';
 import { isSettled } from './settled.ts';
 
@@ -53,10 +54,11 @@ export class PhaseRunView {
     return new Set(phaseRuns.filter((phaseRun) => this.hasWork(phaseRun)).map(slotKeyOf));
   }
 
-  /** A status was written that settles this generation. */
-  markWritten({ metadata }: CachedPhaseRun): void {
-    this.#missing.delete(metadata.uid);
-    this.#written.set(metadata.uid, metadata.generation);
+  /** This status was written. It counts if it settles the run, which the receipt of another database does not. */
+  markWritten(phaseRun: PhaseRun, status: PhaseRunStatus): void {
+    const { uid, generation } = phaseRun.metadata;
+    this.#missing.delete(uid);
+    if (isSettled({ ...phaseRun, status }, this.#incarnation)) this.#written.set(uid, generation);
   }
 
   /** A row that a receipt vouches for is not there. */

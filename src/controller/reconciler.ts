@@ -13,6 +13,7 @@ import { TERMINAL_REJECTIONS } from '../resources/conditions.ts';
 import type { PhaseRun, PhaseRunStatus } from '../resources/phase-run.ts';
 import { interpretPhaseRun, type MeasuredRun, Rejection } from './interpret.ts';
 import { bySlotOrder, type CachedPhaseRun } from './phase-run-cache.ts';
+import { runIdOf } from './run-id.ts';
 import { archivedStatus, rejectedStatus } from './status.ts';
 
 /** What the reconciler asks of Postgres. */
@@ -30,8 +31,8 @@ export interface RunArchive {
 export interface PhaseRunObjects {
   /** The runs of a slot that have work left, in no order. */
   unsettledIn(slotKey: string): readonly CachedPhaseRun[];
-  /** Told that a status was written which settles the run. */
-  markWritten(phaseRun: CachedPhaseRun): void;
+  /** Told that the object has this status now, whoever wrote it. */
+  markWritten(phaseRun: PhaseRun, status: PhaseRunStatus): void;
   /** The object as the server has it, payload and all; undefined when it is gone. */
   read(namespace: string, name: string): Promise<PhaseRun | undefined>;
   writeStatus(phaseRun: PhaseRun, status: PhaseRunStatus): Promise<StatusWriteResult>;
@@ -108,7 +109,8 @@ export class SlotReconciler {
       );
     }
     observer.archived(phaseRun, run, outcome);
-    return this.#settle(phaseRun, archivedStatus(phaseRun, run, outcome, now()));
+    const status = archivedStatus(phaseRun, run, outcome, now());
+    return (await this.#write(phaseRun, status)) === 'conflict' ? 'conflict' : 'settled';
   }
 
   async #prepare(phaseRun: PhaseRun): Promise<MeasuredRun> {
@@ -133,11 +135,11 @@ export class SlotReconciler {
    * applied one belongs to whom its namespace is bound to, or was when its row was first written.
    */
   async #findCustomer(phaseRun: PhaseRun, repository: RepositoryName): Promise<string> {
-    const { spec, metadata, status } = phaseRun;
+    const { spec, metadata } = phaseRun;
     const { archive, objects } = this.#dependencies;
     if (spec.customerId !== undefined) return spec.customerId;
-    const known =
-      status?.archive === undefined ? undefined : await archive.findCustomerOfRun(spec.runId ?? metadata.uid);
+    // Asked of the rows and not of the receipt, which a crash may have kept from being written.
+    const known = await archive.findCustomerOfRun(runIdOf(phaseRun));
     if (known !== undefined) return known;
     const bound = objects.customerOf(metadata.namespace);
     if (bound === undefined) {
@@ -157,23 +159,18 @@ export class SlotReconciler {
   }
 
   async #reject(phaseRun: PhaseRun, rejection: Rejection): Promise<RunResult> {
-    const { objects, observer, now } = this.#dependencies;
-    const status = rejectedStatus(phaseRun, rejection, now());
-    if (TERMINAL_REJECTIONS.has(rejection.reason)) {
-      observer.rejected(phaseRun, rejection);
-      return this.#settle(phaseRun, status);
-    }
-    const written = await objects.writeStatus(phaseRun, status);
+    const { observer, now } = this.#dependencies;
+    const written = await this.#write(phaseRun, rejectedStatus(phaseRun, rejection, now()));
+    if (written === 'conflict') return 'conflict';
     if (written === 'written') observer.rejected(phaseRun, rejection);
-    return written === 'conflict' ? 'conflict' : 'waiting';
+    return TERMINAL_REJECTIONS.has(rejection.reason) ? 'settled' : 'waiting';
   }
 
-  async #settle(phaseRun: PhaseRun, status: PhaseRunStatus): Promise<RunResult> {
+  async #write(phaseRun: PhaseRun, status: PhaseRunStatus): Promise<StatusWriteResult> {
     const { objects } = this.#dependencies;
     const written = await objects.writeStatus(phaseRun, status);
-    if (written === 'conflict') return 'conflict';
-    objects.markWritten(phaseRun);
-    return 'settled';
+    if (written === 'written' || written === 'unchanged') objects.markWritten(phaseRun, status);
+    return written;
   }
 }
 
