@@ -54,11 +54,12 @@ async function canReach(user: ServiceUser, directory: string): Promise<boolean> 
 }
 
 async function sharePrograms({ directory, version }: PostgresPrograms): Promise<PostgresPrograms> {
-  await mkdir(SHARED, { recursive: true, mode: 0o755 });
   const shared = join(SHARED, `postgres-${version}`);
+  if (existsSync(shared)) return { directory: shared, version };
+  await mkdir(SHARED, { recursive: true, mode: 0o755 });
   const draft = `${shared}.${randomUUID()}`;
   await cp(directory, draft, { recursive: true, verbatimSymlinks: true });
-  // Where it stands already, from an earlier start or one at the same time, that one is as good.
+  // Where another start was quicker, what it made is as good.
   await rename(draft, shared).catch(() => rm(draft, { recursive: true }));
   return { directory: shared, version };
 }
