@@ -60,11 +60,6 @@ export interface KubeClient {
   resource<T extends KubeObject>(definition: ResourceDefinition): KubeResource<T>;
   /** Undefined when the server answers, else why it does not, in words that can be shown. Never throws. */
   probe(options?: { readonly timeoutMs?: number }): Promise<KubeError | undefined>;
-  /**
-   * Namespace of the kubeconfig's context, or of the pod.
-   * @throws KubeError status 0, reason `Unconfigured`
-   */
-  namespace(): Promise<string | undefined>;
   /** Cuts what still runs and closes the connections. */
   close(): Promise<void>;
 }
@@ -134,7 +129,6 @@ export function createKubeClient(source: KubeSource, options: KubeClientOptions)
         throw error;
       }
     },
-    namespace: async () => (await transport.link()).namespace,
     close: () => transport.close(),
   };
   return client;

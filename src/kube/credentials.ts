@@ -17,8 +17,6 @@ export type TlsOptions = Pick<
 export interface Credentials {
   /** Without a slash at the end. */
   readonly server: string;
-  /** Namespace of the context, or of the pod. */
-  readonly namespace: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TlsOptions;
   /** URL of an HTTP proxy on the way. */
@@ -66,7 +64,6 @@ async function resolve(config: KubeConfig): Promise<Credentials> {
   const tls = tlsOptions(options);
   return {
     server,
-    namespace: config.getContextObject(config.getCurrentContext())?.namespace,
     headers: { ...requestHeaders(options), ...(await bearerFromFile(config.getCurrentUser())) },
     tls,
     proxy,

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
-import { KubeConfig, makeAbsolutePath, type User } from '@kubernetes/client-node';
+import { delimiter, dirname, join, resolve } from 'node:path';
+import type { KubeConfig, User } from '@kubernetes/client-node';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import type { KubeSource } from './kube-source.ts';
@@ -24,7 +24,7 @@ export async function loadKubeConfig(
   const effective = source.kind === 'default' ? chooseDefault(source.path) : source;
   if (effective.kind === 'kubeconfig')
     return loadFiles(effective.path.split(delimiter), effective.context, loaded);
-  return loaded ?? { config: loadServiceAccount(effective.root), text: '' };
+  return loaded ?? { config: await loadServiceAccount(effective.root), text: '' };
 }
 
 function chooseDefault(path: string | undefined): Exclude<KubeSource, { kind: 'default' }> {
@@ -33,8 +33,14 @@ function chooseDefault(path: string | undefined): Exclude<KubeSource, { kind: 'd
   return existsSync(home) ? { kind: 'kubeconfig', path: home } : { kind: 'in-cluster' };
 }
 
-function loadServiceAccount(root = ''): KubeConfig {
-  const config = new KubeConfig();
+/** Loaded on first use: it takes 60 MB and 0.3 s, which commands that never ask Kubernetes should not pay. */
+async function makeKubeConfig(): Promise<KubeConfig> {
+  const { KubeConfig } = await import('@kubernetes/client-node');
+  return new KubeConfig();
+}
+
+async function loadServiceAccount(root = ''): Promise<KubeConfig> {
+  const config = await makeKubeConfig();
   config.loadFromCluster(root);
   // Outside a pod the variables with the address are not set, and client-node makes a URL of `undefined`.
   if (!URL.canParse(config.getCurrentCluster()?.server ?? '')) {
@@ -51,10 +57,10 @@ async function loadFiles(
   const texts = await Promise.all(paths.map((path) => readFile(path, 'utf8')));
   const text = texts.join('\n---\n');
   if (loaded?.text === text) return loaded;
-  const config = new KubeConfig();
+  const config = await makeKubeConfig();
   for (const [index, path] of paths.entries()) {
     // As in kubectl, the first file that names a current context sets it.
-    config.mergeConfig(parseFile(path, texts[index] ?? ''), Boolean(config.currentContext));
+    config.mergeConfig(await parseFile(path, texts[index] ?? ''), Boolean(config.currentContext));
   }
   if (context !== undefined) config.setCurrentContext(context);
   return { config, text };
@@ -68,10 +74,10 @@ const document = z.object({
     .nullish(),
 });
 
-function parseFile(path: string, text: string): KubeConfig {
+async function parseFile(path: string, text: string): Promise<KubeConfig> {
   const parsed = document.safeParse(parseYaml(text));
   if (!parsed.success) throw new Error(`${path} is not a kubeconfig`, { cause: parsed.error });
-  const config = new KubeConfig();
+  const config = await makeKubeConfig();
   config.loadFromString(text);
   config.makePathsAbsolute(dirname(path));
   const tokenFiles = new Map(parsed.data.users?.map(({ name, user }) => [name, user?.tokenFile]));
@@ -82,6 +88,8 @@ function parseFile(path: string, text: string): KubeConfig {
 /** client-node knows token files, but by the name that in-cluster credentials have there. */
 function withTokenFile(user: User, tokenFile: string | undefined, directory: string): User {
   if (tokenFile === undefined) return user;
-  const path = makeAbsolutePath(directory, tokenFile);
-  return { ...user, authProvider: { name: 'tokenFile', config: { tokenFile: path } } };
+  return {
+    ...user,
+    authProvider: { name: 'tokenFile', config: { tokenFile: resolve(directory, tokenFile) } },
+  };
 }

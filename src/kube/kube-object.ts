@@ -21,9 +21,3 @@ export interface ObjectName {
 export function keyOf({ namespace, name }: ObjectName): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
-
-/** The inverse of {@link keyOf}. */
-export function nameOf(key: string): ObjectName {
-  const slash = key.indexOf('/');
-  return slash === -1 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
-}

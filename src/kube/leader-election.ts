@@ -110,6 +110,7 @@ export function createLeaderElector(options: LeaderElectorOptions): LeaderElecto
   }
 
   async function perform(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     try {
       await lead(signal);
     } catch (error) {

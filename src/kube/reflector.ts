@@ -56,14 +56,15 @@ export async function runReflector<T extends KubeObject>(
     sink.progressed();
   };
   while (!signal.aborted) {
-    const reason = await follow(options, place, progressed, signal).then(
-      () => 'ended' as const,
-      (error: unknown) => (signal.aborted ? undefined : judge(error, place, logger)),
-    );
-    if (reason === undefined || signal.aborted) return;
-    sink.restarted(reason);
-    await pause(clock, backoff.next(), signal);
+    const error = await follow(options, place, progressed, signal).catch((failure: unknown) => failure);
+    if (signal.aborted) return;
+    sink.restarted(error === undefined ? 'ended' : judge(error, place, logger));
+    await pause(clock, Math.max(backoff.next(), askedToWaitMs(error)), signal);
   }
+}
+
+function askedToWaitMs(error: unknown): number {
+  return error instanceof KubeError ? 1000 * (error.retryAfterSeconds ?? 0) : 0;
 }
 
 /** How far the sink is. */

@@ -16,8 +16,6 @@ const PROBE_AFTER_MS = 30_000;
 /** What the next request is sent with. */
 export interface Link {
   readonly server: string;
-  /** Namespace of the context, or of the pod. */
-  readonly namespace: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly dispatcher: Dispatcher;
   /**
@@ -53,11 +51,11 @@ export function createTransport(source: KubeSource, logger: Logger): Transport {
   const retired = new Set<Dispatcher>();
 
   function use(credentials: Credentials): Link {
-    const { server, namespace, headers, connectionId } = credentials;
+    const { server, headers, connectionId } = credentials;
     const kept =
       isLost || current?.credentials.connectionId !== connectionId ? undefined : current.link.dispatcher;
     const dispatcher = kept ?? replaceDispatcher(credentials);
-    const link = { server, namespace, headers, dispatcher, lost: () => lose(dispatcher) };
+    const link = { server, headers, dispatcher, lost: () => lose(dispatcher) };
     current = { credentials, link };
     return link;
   }

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
-import { afterAll, afterEach, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { createKubeClient, type KubeClient } from '../../../src/kube/client.ts';
 import type { KubeSource } from '../../../src/kube/kube-source.ts';
 import { freshNamespace } from '../../fixtures/kubernetes.ts';
@@ -47,7 +50,7 @@ async function makeFiles({ user = '{ tokenFile: token }', serverPort = port } = 
     `
 clusters: [{ name: c, cluster: { server: 'https://127.0.0.1:${serverPort}', certificate-authority: ca.crt } }]
 users: [{ name: u, user: ${user} }]
-contexts: [{ name: x, context: { cluster: c, user: u, namespace: home } }]
+contexts: [{ name: x, context: { cluster: c, user: u } }]
 current-context: x
 `,
   );
@@ -172,6 +175,33 @@ printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
   });
 });
 
+test('an HTTP proxy on the way carries calls', async () => {
+  const tunnels: (string | undefined)[] = [];
+  const proxy = createServer();
+  proxy.on('connect', ({ url }, client) => {
+    tunnels.push(url);
+    const target = connect(port, '127.0.0.1', () => client.write('HTTP/1.1 200 OK\r\n\r\n'));
+    client.pipe(target).pipe(client);
+    client.on('error', () => target.destroy());
+    target.on('error', () => client.destroy());
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  onTestFinished(() => proxy.closeAllConnections());
+  const { path } = await makeFiles();
+  const { port: proxyPort } = proxy.address() as AddressInfo;
+  const text = await readFile(path('kubeconfig'), 'utf8');
+  await writeFile(
+    path('kubeconfig'),
+    text.replace('cluster: {', `cluster: { proxy-url: 'http://127.0.0.1:${proxyPort}',`),
+  );
+  const client = openClient(kubeconfig(path('kubeconfig')));
+  expect(await whoAmI(client)).toBe(first.username);
+  expect(tunnels).toEqual([`127.0.0.1:${port}`]);
+  await client.close();
+  proxy.close();
+});
+
 describe('where credentials come from', () => {
   afterEach(() => {
     vi.unstubAllEnvs();
@@ -183,7 +213,6 @@ describe('where credentials come from', () => {
     await mkdir(secrets, { recursive: true });
     await writeFile(join(secrets, 'ca.crt'), certificateAuthority());
     await writeFile(join(secrets, 'token'), second.token);
-    await writeFile(join(secrets, 'namespace'), 'pod-namespace');
     vi.stubEnv('KUBERNETES_SERVICE_HOST', '127.0.0.1');
     vi.stubEnv('KUBERNETES_SERVICE_PORT', String(port));
     return directory;
@@ -192,14 +221,12 @@ describe('where credentials come from', () => {
   test('in a pod: the service account', async () => {
     const client = openClient({ kind: 'in-cluster', root: await makePod() });
     expect(await whoAmI(client)).toBe(second.username);
-    expect(await client.namespace()).toBe('pod-namespace');
   });
 
   test('by default: the kubeconfig that is named', async () => {
     const { path } = await makeFiles();
     const client = openClient({ kind: 'default', path: path('kubeconfig') });
     expect(await whoAmI(client)).toBe(first.username);
-    expect(await client.namespace()).toBe('home');
   });
 
   test('by default: else that of the home folder', async () => {
@@ -221,7 +248,7 @@ describe('where credentials come from', () => {
     await writeFile(
       other('kubeconfig'),
       text
-        .replaceAll(/(name|cluster|user): ([cux]),/g, '$1: $22,')
+        .replaceAll(/(name|cluster|user): ([cux])\b/g, '$1: $22')
         .replace('current-context: x', 'current-context: x2'),
     );
     await writeFile(other('token'), second.token);
