@@ -3,6 +3,7 @@ import { buildApp } from '../api/app.ts';
 import type { Config } from '../config.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { createInformer } from '../kube/informer.ts';
+import { KubeError } from '../kube/kube-error.ts';
 import {
   leanNamespace,
   NAMESPACES,
@@ -37,6 +38,7 @@ export async function startApi(
     observer: observeDatabase(metrics),
   });
   opened.defer(() => database.close());
+  metrics.postgres.watchPool(() => database.connections());
   const committedRuns = createCommittedRunsListener({
     url: config.databaseUrl,
     pool: database.pool,
@@ -70,7 +72,10 @@ export async function startApi(
     database,
     committedRuns,
     kubernetes,
-    namespaceOf: (customerId) => namespaceOfCustomer(namespaces.list(), customerId) ?? config.namespace,
+    namespaceOf(customerId) {
+      if (!namespaces.hasSynced()) throw namespacesUnknown();
+      return namespaceOfCustomer(namespaces.list(), customerId) ?? config.namespace;
+    },
   });
   opened.defer(() => app.close());
   const url = await app.listen({ host: config.host, port: config.port });
@@ -83,4 +88,13 @@ export async function startApi(
       await running.disposeAsync();
     },
   };
+}
+
+/** Before the first sync a customer's namespace is not known, and its runs must not land in another. */
+function namespacesUnknown(): KubeError {
+  return new KubeError({
+    status: 0,
+    reason: 'Unreachable',
+    message: 'the namespaces of the cluster are not known yet',
+  });
 }

@@ -14,7 +14,12 @@ import { PHASE_RUNS, type PhaseRun } from '../resources/phase-run.ts';
 import { createDatabase } from '../store/database.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import { observeDatabase, observeKubeClient, observeLeaderElection } from '../telemetry/observers.ts';
+import {
+  observeDatabase,
+  observeEvents,
+  observeKubeClient,
+  observeLeaderElection,
+} from '../telemetry/observers.ts';
 import { kubeSource } from './kube-source.ts';
 import { databaseHealth, kubernetesHealth } from './process-health.ts';
 import type { RunningProcess } from './running-process.ts';
@@ -40,6 +45,7 @@ export async function startController(
     observer: observeDatabase(metrics),
   });
   opened.defer(() => database.close());
+  metrics.postgres.watchPool(() => database.connections());
   const client = createKubeClient(kubeSource(config), { logger, observer: observeKubeClient(metrics) });
   opened.defer(() => client.close());
   const events = createEventRecorder({
@@ -47,6 +53,7 @@ export async function startController(
     controller: 'phases.rsolv.dev/controller',
     instance: podName.slice(0, 128),
     logger,
+    observer: observeEvents(metrics),
   });
   opened.defer(() => events.close());
 

@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { PhaseDataClient } from '../client/phase-data-client.ts';
 import type { DevStack } from '../embedded/dev-stack.ts';
@@ -78,8 +81,10 @@ export async function playDemo(file: DevFile, stack: DevStack): Promise<void> {
   print(`\nThe session of issue ${ISSUE} is ${session.sessionState} (${session.sessionId}).\n`);
 }
 
+/** Each job has a disk of its own, with nothing on it that waits to be sent. */
 function connect({ apiKey, apiUrl }: DevFile): PhaseDataClient {
-  return new PhaseDataClient({ apiKey, baseUrl: apiUrl, usePlatform: true, requirePlatform: true });
+  const folder = join(tmpdir(), `phaserun-demo-${randomUUID()}`);
+  return new PhaseDataClient({ apiKey, baseUrl: apiUrl, usePlatform: true, requirePlatform: true, folder });
 }
 
 async function listRows(

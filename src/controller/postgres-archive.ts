@@ -11,7 +11,7 @@ import type { ControllerArchive } from './controller.ts';
 export function createPostgresArchive(pool: Connection): ControllerArchive {
   return {
     archive: (run) => archiveRun(pool, run),
-    findPayload: (customerId, sha256) => findPayload(pool, customerId, sha256),
+    findPayload: (reference) => findPayload(pool, reference),
     findOwner: (forge, prefixes) => findForgeOwner(pool, forge, prefixes),
     findCustomerOfRun: (runId) => findCustomerOfRun(pool, runId),
     incarnation: () => currentIncarnation(pool),

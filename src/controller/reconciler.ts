@@ -16,11 +16,19 @@ import { bySlotOrder, type CachedPhaseRun } from './phase-run-cache.ts';
 import { runIdOf } from './run-id.ts';
 import { archivedStatus, rejectedStatus } from './status.ts';
 
+/** Names a payload by digest, and the run that refers to it. */
+export interface PayloadReference {
+  readonly customerId: string;
+  readonly runId: string;
+  /** Hex. */
+  readonly sha256: string;
+}
+
 /** What the reconciler asks of Postgres. */
 export interface RunArchive {
   archive(run: ArchivableRun): Promise<ArchiveOutcome>;
   /** The payload that a run refers to; undefined when none is kept under this digest for this customer. */
-  findPayload(customerId: string, sha256: string): Promise<JsonObject | undefined>;
+  findPayload(reference: PayloadReference): Promise<JsonObject | undefined>;
   /** The customer with a verified account for the forge namespace: the longest verified of its prefixes decides. */
   findOwner(forge: Forge, prefixes: readonly string[]): Promise<string | undefined>;
   /** The customer in whose rows this run is, once it is there. */
@@ -119,10 +127,11 @@ export class SlotReconciler {
     if (!repository.ok) throw new Rejection('InvalidRepository', `spec.repo: ${repository.message}`);
     const customerId = await this.#findCustomer(phaseRun, repository.value);
     const { dataRef } = spec.result;
+    const runId = spec.runId ?? phaseRun.metadata.uid;
     const referred =
       dataRef === undefined
         ? undefined
-        : await this.#dependencies.archive.findPayload(customerId, dataRef.sha256);
+        : await this.#dependencies.archive.findPayload({ customerId, runId, sha256: dataRef.sha256 });
     return interpretPhaseRun(phaseRun, {
       customerId,
       repository: repository.value,

@@ -121,7 +121,7 @@ class Listener implements CommittedRunsListener {
       await ended;
       return true;
     } catch (error) {
-      logger.warn({ error }, 'cannot listen for committed runs');
+      logger.warn({ err: error }, 'cannot listen for committed runs');
       return false;
     } finally {
       this.#listening = false;

@@ -24,14 +24,25 @@ export async function putPayload(connection: Connection, payload: Payload): Prom
   `);
 }
 
+/** The payload that a run refers to: kept apart, or in the run's own row, which outlives it. */
 export async function findPayload(
   connection: Connection,
-  customerId: string,
-  sha256: string,
+  {
+    customerId,
+    runId,
+    sha256,
+  }: { readonly customerId: string; readonly runId: string; readonly sha256: string },
 ): Promise<JsonObject | undefined> {
   const payload = z.object({ data: z.record(z.string(), z.unknown()) });
   const row = await connection.maybeOne(sql.prepared('find_payload', payload)`
     SELECT data FROM payloads WHERE customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
+    UNION ALL SELECT data FROM scan_executions
+    WHERE id = ${runId} AND customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
+    UNION ALL SELECT data FROM validation_executions
+    WHERE id = ${runId} AND customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
+    UNION ALL SELECT data FROM mitigation_executions
+    WHERE id = ${runId} AND customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
+    LIMIT 1
   `);
   return row?.data;
 }

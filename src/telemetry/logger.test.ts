@@ -23,11 +23,11 @@ test.each([
   expect(line).toMatchObject({ level: 'info', name: 'test', msg: 'constant message', kept: 1 });
 });
 
-test('an error keeps its message and type under error', () => {
+test('an error keeps its message and type under err', () => {
   const destination = capture();
   createLogger({ level: 'info', name: 'test', destination }).error(
-    { error: new RangeError('too far') },
+    { err: new RangeError('too far') },
     'failed',
   );
-  expect(destination.lines[0]).toMatchObject({ error: { type: 'RangeError', message: 'too far' } });
+  expect(destination.lines[0]).toMatchObject({ err: { type: 'RangeError', message: 'too far' } });
 });

@@ -28,13 +28,12 @@ const SECRET_MEMBERS = [
 
 /**
  * Creates the logger of a process: one JSON object a line, the level by name, the time in RFC 3339, errors under
- * `error`, and secrets replaced.
+ * `err`, and secrets replaced.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const settings = {
     name: options.name,
     level: options.level,
-    errorKey: 'error',
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: SECRET_MEMBERS.flatMap(pathsTo), censor: REDACTED },

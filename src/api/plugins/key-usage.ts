@@ -25,7 +25,7 @@ export function useKeyUsage(
     if (uses.length === 0) return;
     // For people's eyes, and written again at the next use: what is lost now is no harm.
     await touchApiKeys(database.pool, uses).catch((error: unknown) => {
-      app.log.warn({ error, keys: uses.length }, 'the last uses of keys were not written');
+      app.log.warn({ err: error, keys: uses.length }, 'the last uses of keys were not written');
     });
   }
 

@@ -47,8 +47,8 @@ const CLIENT_ERRORS: Readonly<Record<string, ProblemCode>> = {
 
 function answer(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblemError(error, request);
-  if (problem.code === 'INTERNAL_ERROR') request.log.error({ error }, 'request failed');
-  else if (PROBLEMS[problem.code].status >= 500) request.log.warn({ error }, 'request refused for now');
+  if (problem.code === 'INTERNAL_ERROR') request.log.error({ err: error }, 'request failed');
+  else if (PROBLEMS[problem.code].status >= 500) request.log.warn({ err: error }, 'request refused for now');
   // Fastify closes the connection when a body is too large. Left open, Node reads the rest of it and drops it,
   // so that a client which sends before it reads gets the answer instead of a reset.
   if (problem.code === 'PAYLOAD_TOO_LARGE') reply.removeHeader('connection');

@@ -168,8 +168,9 @@ describe('payloads', () => {
   test('belong to their customer', async () => {
     const [mine, theirs] = [await makeCustomerId(), await makeCustomerId()];
     await putPayload(pool, { customerId: theirs, sha256: digest('a'), json: '{"a":[1]}', sizeBytes: 9 });
-    expect(await findPayload(pool, mine, digest('a'))).toBeUndefined();
-    expect(await findPayload(pool, theirs, digest('a'))).toEqual({ a: [1] });
+    const runId = randomUUID();
+    expect(await findPayload(pool, { customerId: mine, runId, sha256: digest('a') })).toBeUndefined();
+    expect(await findPayload(pool, { customerId: theirs, runId, sha256: digest('a') })).toEqual({ a: [1] });
   });
 
   test('go when nobody touched them for a day and no object refers to them, a batch at a time', async () => {
@@ -183,6 +184,8 @@ describe('payloads', () => {
     const sweep = () => deleteUnusedPayloads(pool, { inUse: [inUse], limit: 1 });
     expect([await sweep(), await sweep(), await sweep()]).toEqual([1, 1, 0]);
     expect(await countRows(pool, 'payloads', customerId)).toBe(3);
-    for (const each of [inUse, touched, fresh]) expect(await findPayload(pool, customerId, each)).toEqual({});
+    for (const each of [inUse, touched, fresh]) {
+      expect(await findPayload(pool, { customerId, runId: randomUUID(), sha256: each })).toEqual({});
+    }
   });
 });

@@ -15,7 +15,6 @@ import {
   touchApiKeys,
 } from '../../../src/store/api-keys.ts';
 import { archiveRun } from '../../../src/store/archive.ts';
-import { notifyCommitted } from '../../../src/store/archive-write.ts';
 import { listCommittedRuns } from '../../../src/store/committed-runs.ts';
 import { findCustomer, findCustomerByName, listCustomers } from '../../../src/store/customers.ts';
 import type { Connection } from '../../../src/store/database.ts';
@@ -27,6 +26,7 @@ import { listPendingMigrations } from '../../../src/store/migrate.ts';
 import { deleteUnusedPayloads, findPayload, putPayload } from '../../../src/store/payloads.ts';
 import { verifyReceipts } from '../../../src/store/receipts.ts';
 import { retrievePhases } from '../../../src/store/retrieve.ts';
+import { notifyCommitted } from '../../../src/store/run-records.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { makeCustomer, makeRun, openDatabase, repository } from './builders.ts';
 
@@ -180,7 +180,7 @@ async function callArchive(pool: Connection, customerId: string): Promise<void> 
     const json = JSON.stringify({ referred: phase });
     await putPayload(pool, { customerId, sha256: referred.sha256, json, sizeBytes: referred.sizeBytes });
     await archiveRun(pool, referred);
-    await findPayload(pool, customerId, referred.sha256);
+    await findPayload(pool, { customerId, runId: referred.runId, sha256: referred.sha256 });
     await listCommittedRuns(pool, [referred.runId]);
     await findCustomerOfRun(pool, referred.runId);
     await verifyReceipts(pool, [{ ...referred, executionId: referred.runId }]);
