@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { claimDirectory } from './claimed-directory.ts';
 import { startEtcd } from './etcd.ts';
 import { startKubeApiserver } from './kube-apiserver.ts';
 import type { KubernetesAssets } from './kubernetes-assets.ts';
 import { ensureCredentials, makeKubeconfig, readServingCertificate } from './kubernetes-credentials.ts';
-import { claimDirectory } from './server-process.ts';
 import { findStablePort } from './stable-port.ts';
 
 export interface EmbeddedKubernetes {

@@ -1,8 +1,9 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { claimDirectory } from './claimed-directory.ts';
 import { ensurePostgresData } from './postgres-data.ts';
 import { findPostgresHome, type PostgresHome } from './postgres-home.ts';
-import { claimDirectory, type ServerProcess, startServer } from './server-process.ts';
+import { type ServerProcess, startServer } from './server-process.ts';
 import { findStablePort } from './stable-port.ts';
 
 export interface EmbeddedPostgres {

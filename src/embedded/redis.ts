@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { createConnection } from 'node:net';
 import { promisify } from 'node:util';
-import { claimDirectory, startServer } from './server-process.ts';
+import { claimDirectory } from './claimed-directory.ts';
+import { startServer } from './server-process.ts';
 import { findStablePort } from './stable-port.ts';
 
 export interface EmbeddedRedis {

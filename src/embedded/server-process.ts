@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lockDirectory, readIdentity, writeIdentity } from './directory-lock.ts';
-import { identifyProcess, isRunning } from './process-identity.ts';
+import { writeIdentity } from './directory-lock.ts';
+import { identifyProcess } from './process-identity.ts';
 
 export interface ServerCommand {
   /** Names the log and the pid file in the directory. */
@@ -52,45 +52,12 @@ const STOP_TIMEOUT_MS = 10_000;
  */
 const WATCHED = 'exec 3<&0; (read -r _ <&3; kill -s "$0" -- -$$) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-';
 
-/** A directory that this process alone starts servers in, until it is released. */
-export interface ClaimedDirectory {
-  /** Absolute. */
-  readonly directory: string;
-  /** Once; later calls do nothing. */
-  readonly release: () => Promise<void>;
-}
-
-/**
- * Takes the directory for the servers of this process, creating it if needed, and ends those that an
- * earlier process left running in it.
- * @throws DirectoryInUseError
- */
-export async function claimDirectory(path: string): Promise<ClaimedDirectory> {
-  const directory = resolve(path);
-  await mkdir(directory, { recursive: true });
-  const lock = await lockDirectory(directory);
-  try {
-    const pidFiles = (await readdir(directory)).filter((name) => name.endsWith('.pid'));
-    await Promise.all(pidFiles.map((name) => endLeftover(join(directory, name))));
-    return { directory, release: () => lock.release() };
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
-}
-
 /**
  * Starts a server and waits until it is ready. It is in a session of its own, so that Ctrl-C reaches this process alone.
  * @throws ServerStartError when it ends or is not ready in time; it does not run on then.
  */
 export async function startServer(command: ServerCommand): Promise<ServerProcess> {
-  const child = await spawnServer(command);
-  const exited = new Promise<void>((resolve) => {
-    child.once('exit', () => {
-      child.stdin?.destroy();
-      resolve();
-    });
-  });
+  const { child, exited } = await spawnServer(command);
   const pid = child.pid;
   if (pid === undefined) throw new ServerStartError(command.name, 'could not be started', '');
   const server = handle(child, pid, exited);
@@ -107,7 +74,7 @@ async function spawnServer({
   args,
   user,
   orphanSignal,
-}: ServerCommand): Promise<ChildProcess> {
+}: ServerCommand): Promise<{ child: ChildProcess; exited: Promise<void> }> {
   const logFile = join(directory, `${name}.log`);
   await rename(logFile, join(directory, `${name}.previous.log`)).catch(() => undefined);
   const log = await open(logFile, 'w', 0o600);
@@ -119,8 +86,14 @@ async function spawnServer({
       stdio: ['pipe', log.fd, log.fd],
       ...user,
     });
+    const exited = new Promise<void>((resolve) => {
+      child.once('exit', () => {
+        child.stdin.destroy();
+        resolve();
+      });
+    });
     await once(child, 'spawn');
-    return child;
+    return { child, exited };
   } finally {
     await log.close();
   }
@@ -161,25 +134,4 @@ async function waitUntilReady(
 async function logTail({ directory, name }: ServerCommand): Promise<string> {
   const log = await readFile(join(directory, `${name}.log`), 'utf8').catch(() => '');
   return log.trimEnd().split('\n').slice(-12).join('\n');
-}
-
-async function endLeftover(pidFile: string): Promise<void> {
-  const leftover = await readIdentity(pidFile);
-  if (leftover !== undefined && (await isRunning(leftover))) {
-    signalIfThere(leftover.pid, 'SIGINT');
-    const deadline = Date.now() + STOP_TIMEOUT_MS;
-    while (await isRunning(leftover)) {
-      if (Date.now() > deadline) signalIfThere(leftover.pid, 'SIGKILL');
-      await sleep(50);
-    }
-  }
-  await rm(pidFile, { force: true });
-}
-
-function signalIfThere(pid: number, signal: 'SIGINT' | 'SIGKILL'): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
-  }
 }
