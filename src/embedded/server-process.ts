@@ -88,7 +88,7 @@ async function spawnServer({
     });
     const exited = new Promise<void>((resolve) => {
       child.once('exit', () => {
-        child.stdin.destroy();
+        child.stdin?.destroy();
         resolve();
       });
     });
