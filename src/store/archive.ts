@@ -8,22 +8,15 @@ import {
   type WriteDecision,
 } from './archive-decision.ts';
 import { type ArchiveState, getArchiveState } from './archive-state.ts';
-import {
-  createSession,
-  drawRunOrder,
-  insertDuplicate,
-  insertTombstone,
-  lockSlot,
-  moveSession,
-  notifyCommitted,
-  recordRun,
-  touchRepository,
-  writeExecution,
-} from './archive-write.ts';
 import { committedRunOf } from './committed-runs.ts';
 import type { Connection } from './database.ts';
 import { toDatabaseError } from './errors.ts';
+import { writeExecution } from './execution-writes.ts';
 import { quarantineRun } from './quarantine.ts';
+import { touchRepository } from './repositories.ts';
+import { insertDuplicate, insertTombstone, notifyCommitted, recordRun } from './run-records.ts';
+import { createRunSession, moveRunSession } from './run-sessions.ts';
+import { drawRunOrder, lockSlot } from './slots.ts';
 
 /**
  * Turns a run into rows, in one transaction: its repository, its execution, its session with the steps
@@ -98,12 +91,12 @@ async function takeStep(
   const last = path.at(-1)?.to;
   if (joined === undefined) {
     const status = last ?? 'pending';
-    const id = await createSession(transaction, run, { ...place, status, outcome });
+    const id = await createRunSession(transaction, run, { ...place, status, outcome });
     return { id, state: status };
   }
   const status = last ?? joined.status;
   if (!isTerminal(joined.status))
-    await moveSession(transaction, run, { session: joined, status, outcome, order: place.order });
+    await moveRunSession(transaction, run, { session: joined, status, outcome, order: place.order });
   return { id: joined.id, state: status };
 }
 

@@ -5,7 +5,7 @@ export interface DriverOptions {
   /** Absent: every statement fails as unreachable. */
   readonly url: string | undefined;
   readonly applicationName: string;
-  /** Told of each connection that was made, and of each that failed or was lost. */
+  /** Told of each connection that was made, failed or was lost, and of each answer. */
   onReachable(reachable: boolean): void;
 }
 
@@ -47,7 +47,13 @@ export function createDriver(options: DriverOptions): DriverFactory {
           end: () => client.end(),
           query: async (text, values, query) => {
             if (lost !== undefined) throw new BackendTerminatedError(lost);
-            return run(client, { text, ...(values && { values }), ...(query?.name && { name: query.name }) });
+            const result = await run(client, {
+              text,
+              ...(values && { values }),
+              ...(query?.name && { name: query.name }),
+            });
+            options.onReachable(true);
+            return result;
           },
           stream: () => {
             throw new Error('streaming is not supported');

@@ -24,27 +24,36 @@ export async function putPayload(connection: Connection, payload: Payload): Prom
   `);
 }
 
-/** The payload that a run refers to: kept apart, or in the run's own row, which outlives it. */
+/** The payload that a run refers to: kept apart, or in the row that the run has or stands for, which outlives it. */
 export async function findPayload(
   connection: Connection,
-  {
-    customerId,
-    runId,
-    sha256,
-  }: { readonly customerId: string; readonly runId: string; readonly sha256: string },
+  { customerId, runId, sha256 }: PayloadReference,
 ): Promise<JsonObject | undefined> {
   const payload = z.object({ data: z.record(z.string(), z.unknown()) });
   const row = await connection.maybeOne(sql.prepared('find_payload', payload)`
+    WITH wanted AS MATERIALIZED (
+      SELECT coalesce(
+        (SELECT execution_id FROM duplicate_runs WHERE run_id = ${runId} AND customer_id = ${customerId}),
+        ${runId}::uuid
+      ) AS id
+    )
     SELECT data FROM payloads WHERE customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
-    UNION ALL SELECT data FROM scan_executions
-    WHERE id = ${runId} AND customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
-    UNION ALL SELECT data FROM validation_executions
-    WHERE id = ${runId} AND customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
-    UNION ALL SELECT data FROM mitigation_executions
-    WHERE id = ${runId} AND customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
+    UNION ALL
+    SELECT data FROM (
+      SELECT id, customer_id, sha256, data FROM scan_executions
+      UNION ALL SELECT id, customer_id, sha256, data FROM validation_executions
+      UNION ALL SELECT id, customer_id, sha256, data FROM mitigation_executions
+    ) AS execution
+    WHERE id = (SELECT id FROM wanted) AND customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
     LIMIT 1
   `);
   return row?.data;
+}
+
+export interface PayloadReference {
+  readonly customerId: string;
+  readonly runId: string;
+  readonly sha256: string;
 }
 
 export interface PayloadSweep {

@@ -9,6 +9,7 @@ import {
   rotateApiKey,
   touchApiKeys,
 } from '../../../src/store/api-keys.ts';
+import { archiveRun } from '../../../src/store/archive.ts';
 import {
   createCustomer,
   findCustomer,
@@ -25,7 +26,7 @@ import {
 } from '../../../src/store/forge-accounts.ts';
 import { deleteUnusedPayloads, findPayload, putPayload } from '../../../src/store/payloads.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
-import { openDatabase } from './builders.ts';
+import { makeRun, openDatabase } from './builders.ts';
 import { countRows } from './rows.ts';
 
 const database = await openDatabase((await freshDatabase()).url);
@@ -165,12 +166,26 @@ describe('payloads', () => {
       WHERE customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
     `);
 
+  const find = (customerId: string, sha256: string, runId: string = randomUUID()) =>
+    findPayload(pool, { customerId, runId, sha256 });
+
   test('belong to their customer', async () => {
     const [mine, theirs] = [await makeCustomerId(), await makeCustomerId()];
     await putPayload(pool, { customerId: theirs, sha256: digest('a'), json: '{"a":[1]}', sizeBytes: 9 });
-    const runId = randomUUID();
-    expect(await findPayload(pool, { customerId: mine, runId, sha256: digest('a') })).toBeUndefined();
-    expect(await findPayload(pool, { customerId: theirs, runId, sha256: digest('a') })).toEqual({ a: [1] });
+    expect(await find(mine, digest('a'))).toBeUndefined();
+    expect(await find(theirs, digest('a'))).toEqual({ a: [1] });
+  });
+
+  test('are found in the row that a run has or stands for once they are gone', async () => {
+    const [customerId, other] = [await makeCustomerId(), await makeCustomerId()];
+    const run = makeRun({ customerId, order: 1024, data: { a: 1 } });
+    const duplicate = makeRun({ customerId, order: 2048, data: { a: 1 } });
+    for (const each of [run, duplicate]) await archiveRun(pool, each);
+    for (const { runId } of [run, duplicate]) {
+      expect(await find(customerId, run.sha256, runId)).toEqual({ a: 1 });
+      expect(await find(other, run.sha256, runId)).toBeUndefined();
+      expect(await find(customerId, digest('b'), runId)).toBeUndefined();
+    }
   });
 
   test('go when nobody touched them for a day and no object refers to them, a batch at a time', async () => {

@@ -85,6 +85,7 @@ describe('createDatabase', () => {
     `);
     await other.close();
     await vi.waitFor(async () => expect(await database.ping()).toBe(true), eventually);
+    expect(database.state()).toBe('connected');
   });
 });
 

@@ -197,32 +197,32 @@ async function callArchive(pool: Connection, customerId: string): Promise<void> 
   await notifyCommitted(pool, { ...deleted, disposition: 'unchanged' });
 }
 
-/** 100,000 rows in each table that grows, most of them of one customer, one repository and one slot. */
+/** 100,000 executions of each phase, in few slots, with their sessions, and 10,000 rows in the other tables that grow. */
 async function fillTables(): Promise<void> {
   await explainer.query(`
     SET session_replication_role = replica; -- no foreign keys to be checked
     INSERT INTO customers (id, name)
     SELECT md5('customer' || n)::uuid, 'customer ' || n FROM generate_series(0, 9999) n;
     INSERT INTO api_keys (id, customer_id, name, secret_sha256, scopes)
-    SELECT 'key' || n, md5('customer' || n % 10000)::uuid, 'ci', sha256('x'), '{phases:read}' FROM generate_series(0, 99999) n;
+    SELECT 'key' || n, md5('customer' || n % 10000)::uuid, 'ci', sha256('x'), '{phases:read}' FROM generate_series(0, 9999) n;
     INSERT INTO forge_accounts (customer_id, forge_type, namespace, verified_at)
-    SELECT md5('customer' || n % 10000)::uuid, 'github', 'namespace' || n, now() FROM generate_series(0, 99999) n;
+    SELECT md5('customer' || n % 10000)::uuid, 'github', 'namespace' || n, now() FROM generate_series(0, 9999) n;
     INSERT INTO repositories (id, customer_id, forge_type, namespace, name, full_path)
-    SELECT md5('repository' || n)::uuid, md5('customer' || n % 10000)::uuid, 'github', 'namespace', 'name' || n, '' FROM generate_series(0, 99999) n;
+    SELECT md5('repository' || n)::uuid, md5('customer' || n % 10000)::uuid, 'github', 'namespace', 'name' || n, '' FROM generate_series(0, 9999) n;
     INSERT INTO sessions (id, customer_id, role, status, repository_id, subject, last_run_order)
     SELECT md5('session' || n)::uuid, md5('customer0')::uuid, 'phaserun', 'completed', md5('repository0')::uuid, 'issue/1', n FROM generate_series(0, 99999) n;
     INSERT INTO session_transitions (session_id, customer_id, to_state)
-    SELECT md5('session' || n)::uuid, md5('customer0')::uuid, 'pending' FROM generate_series(0, 99999) n;
+    SELECT md5('session' || n)::uuid, md5('customer0')::uuid, 'pending' FROM generate_series(0, 9999) n;
     INSERT INTO duplicate_runs (run_id, customer_id, phase, execution_id, status, sha256)
-    SELECT gen_random_uuid(), md5('customer0')::uuid, 'scan', gen_random_uuid(), 'completed', sha256('x') FROM generate_series(0, 99999) n;
+    SELECT gen_random_uuid(), md5('customer0')::uuid, 'scan', gen_random_uuid(), 'completed', sha256('x') FROM generate_series(0, 9999) n;
     INSERT INTO run_tombstones (run_id, customer_id, reason, sha256)
-    SELECT gen_random_uuid(), md5('customer0')::uuid, 'purged', sha256('x') FROM generate_series(0, 99999) n;
+    SELECT gen_random_uuid(), md5('customer0')::uuid, 'purged', sha256('x') FROM generate_series(0, 9999) n;
     INSERT INTO slot_tombstones (customer_id, slot, up_to_order)
-    SELECT md5('customer0')::uuid, 'slot' || n, n FROM generate_series(0, 99999) n;
+    SELECT md5('customer0')::uuid, 'slot' || n, n FROM generate_series(0, 9999) n;
     INSERT INTO audit_events (customer_id, event_type)
-    SELECT md5('customer0')::uuid, 'phaserun.inserted' FROM generate_series(0, 99999) n;
+    SELECT md5('customer0')::uuid, 'phaserun.inserted' FROM generate_series(0, 9999) n;
     INSERT INTO payloads (customer_id, sha256, data, size_bytes)
-    SELECT md5('customer0')::uuid, sha256(n::text::bytea), '{}', 2 FROM generate_series(0, 99999) n;
+    SELECT md5('customer0')::uuid, sha256(n::text::bytea), '{}', 2 FROM generate_series(0, 9999) n;
   `);
   for (const phase of PHASES) {
     await explainer.query(`
