@@ -103,9 +103,10 @@ async function follow<T extends KubeObject>(
   for await (const event of events) {
     signal.throwIfAborted();
     take(event, sink);
-    if (isInitialEventsEnd(event)) sink.endSync();
+    const isComplete = sendInitialEvents && isInitialEventsEnd(event);
+    if (isComplete) sink.endSync();
     // Until the initial events have ended they have no place to resume from: they come in no order.
-    if (place.resourceVersion !== undefined || isInitialEventsEnd(event)) {
+    if (place.resourceVersion !== undefined || isComplete) {
       place.resourceVersion = event.object.metadata.resourceVersion;
     }
     progressed();

@@ -47,16 +47,24 @@ interface CandidateOptions {
   readonly by: string;
   readonly through?: KubeClient;
   readonly terms?: Term[];
+  readonly timing?: LeaseTiming;
   /** What the leader still does once it is to stop. */
   readonly finish?: () => Promise<void>;
 }
 
-function startCandidate({ lease, by, through = client, terms = [], finish }: CandidateOptions) {
+function startCandidate({
+  lease,
+  by,
+  through = client,
+  terms = [],
+  timing = TIMING,
+  finish,
+}: CandidateOptions) {
   const elector = createLeaderElector({
     client: through,
     lease: { namespace, name: lease },
     identity: by,
-    timing: TIMING,
+    timing,
     logger,
     lead: async (signal) => {
       const term: Term = { by, from: performance.now() };
@@ -235,4 +243,38 @@ describe('two candidates', () => {
     await expect.poll(() => first.leader(), PATIENCE).toBe('second');
     expect(overlaps(terms)).toEqual([]);
   });
+
+  test.each([
+    {
+      name: 'its times are long past',
+      leaseDurationSeconds: 1,
+      renewTime: '2000-01-01T00:00:00.000000Z',
+      heldMs: 1000,
+    },
+    {
+      name: 'its times are yet to come',
+      leaseDurationSeconds: 1,
+      renewTime: '2100-01-01T00:00:00.000000Z',
+      heldMs: 1000,
+    },
+    {
+      name: 'it asked for longer',
+      leaseDurationSeconds: 2,
+      renewTime: '2000-01-01T00:00:00.000000Z',
+      heldMs: 2000,
+    },
+  ])(
+    'a holder that died is waited for on our clock: $name',
+    async ({ name, leaseDurationSeconds, renewTime, heldMs }) => {
+      const lease = name.replaceAll(' ', '-');
+      const seenNoEarlierThan = performance.now();
+      const spec = { holderIdentity: 'dead', leaseDurationSeconds, acquireTime: renewTime, renewTime };
+      await leases.create({ metadata: { namespace, name: lease }, spec });
+      const terms: Term[] = [];
+      const timing = { leaseDurationMs: 1000, renewDeadlineMs: 500, retryPeriodMs: 100 };
+      const elector = startCandidate({ lease, by: 'heir', terms, timing });
+      await expect.poll(() => elector.isLeading(), PATIENCE).toBe(true);
+      expect((terms[0]?.from ?? 0) - seenNoEarlierThan).toBeGreaterThanOrEqual(heldMs);
+    },
+  );
 });
