@@ -9,7 +9,7 @@ export function findUnsafeInteger(value: unknown, path: string): Unstorable | un
   const steps = search(value);
   if (steps === undefined) return undefined;
   return {
-    path: spellPath(path, steps.reverse()),
+    path: spellPath(path, steps.toReversed()),
     message: 'must not be an integer beyond ±(2^53−1), which arrives as another number: write it as a string',
   };
 }
