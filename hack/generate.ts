@@ -9,12 +9,13 @@ import { crd } from './generate/crd.ts';
 import type { GeneratedFile } from './generate/generated-file.ts';
 import { policies } from './generate/policies.ts';
 import { findSampleProblems } from './generate/samples.ts';
+import { schemaDocs } from './generate/schema-docs.ts';
 
-const FILES: readonly GeneratedFile[] = [crd, policies];
+const FILES: readonly GeneratedFile[] = [crd, policies, schemaDocs];
 
 const check = process.argv.includes('--check');
 for (const { path, make } of FILES) {
-  const content = make();
+  const content = await make();
   const absolute = fileURLToPath(new URL(`../${path}`, import.meta.url));
   const current = existsSync(absolute) ? readFileSync(absolute, 'utf8') : undefined;
   if (current === content) continue;

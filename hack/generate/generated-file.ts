@@ -4,7 +4,7 @@ import { stringify } from 'yaml';
 export interface GeneratedFile {
   /** From the root of the repository. */
   readonly path: string;
-  readonly make: () => string;
+  readonly make: () => string | Promise<string>;
 }
 
 /** Kubernetes objects as one YAML stream, under a header that says what made it. */

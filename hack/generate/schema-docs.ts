@@ -1,18 +1,16 @@
-/**
- * Writes docs/schema.md from the catalogue of a database that has just been migrated; with --check it writes
- * nothing, and fails when the file is not what the migrations make. It starts a Postgres of its own.
- */
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { z } from 'zod';
-import { startPostgres } from '../src/embedded/postgres.ts';
-import { migrate } from '../src/store/migrate.ts';
+import { startPostgres } from '../../src/embedded/postgres.ts';
+import { migrate } from '../../src/store/migrate.ts';
+import type { GeneratedFile } from './generated-file.ts';
 
-/** The text of docs/schema.md. */
-export async function generateSchemaDocs(): Promise<string> {
+/** docs/schema.md, from the catalogue of a database of its own that has just been migrated. */
+export const schemaDocs: GeneratedFile = { path: 'docs/schema.md', make: generateSchemaDocs };
+
+async function generateSchemaDocs(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'phaserun-schema-'));
   // Postgres may run as another user, who has to get in.
   await chmod(directory, 0o711);
@@ -90,7 +88,7 @@ async function describeDatabase(url: string): Promise<string> {
     const others = z.array(other).parse((await client.query(OTHERS)).rows);
     return [
       '# Database schema',
-      'Generated from the migrations by `node hack/generate-schema-docs.ts`; do not edit.',
+      'Generated from the migrations by `npm run generate`; do not edit.',
       ...tables.map(describeTable),
       '## Besides the tables',
       others.map(({ name, comment }) => `- \`${name}\`: ${comment ?? ''}`).join('\n'),
@@ -133,16 +131,4 @@ function row(cells: readonly string[]): string {
 
 function code(text: string | null): string {
   return text === null ? '' : `\`${text}\``;
-}
-
-if (import.meta.main) {
-  const path = fileURLToPath(new URL('../docs/schema.md', import.meta.url));
-  const content = await generateSchemaDocs();
-  if (!process.argv.includes('--check')) await writeFile(path, content);
-  else if (content !== (await readFile(path, 'utf8'))) {
-    process.exitCode = 1;
-    process.stderr.write(
-      'docs/schema.md is not what the migrations make: run node hack/generate-schema-docs.ts\n',
-    );
-  }
 }
