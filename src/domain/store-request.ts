@@ -18,7 +18,8 @@ export interface StoreRequest {
   readonly phase: Phase;
   readonly repository: RepositoryName;
   readonly issueNumber?: number;
-  readonly commitSha: string;
+  /** Absent only where {@link Dialect.commitSha} lets it be; a scan then has an issue. */
+  readonly commitSha?: string;
   readonly branch?: string;
   readonly pipelineRunId?: string;
   readonly status: RunStatus;
@@ -42,9 +43,21 @@ export type ParsedStoreRequest =
  * between fields.
  */
 export function parseStoreRequest(body: unknown): ParsedStoreRequest {
+  return parseDialect(body, { spellings: SPELLINGS, commitSha: 'required' });
+}
+
+/** How a way in differs from the others: all lead to the same rows, by the same rules. */
+export interface Dialect {
+  readonly spellings: Spellings<keyof typeof SPELLINGS>;
+  /** `required`, or `optional`: then the issue is required instead, and a scan is known by it alone. */
+  readonly commitSha: 'required' | 'optional';
+}
+
+/** Reads the body of a store in any dialect. */
+export function parseDialect(body: unknown, { spellings, commitSha }: Dialect): ParsedStoreRequest {
   if (!isJsonObject(body)) return refuse([{ path: '', message: 'the body must be a JSON object' }]);
-  const { values, spelling } = gatherFields(body, SPELLINGS);
-  const parsed = FIELDS.safeParse(dropNulls(values));
+  const { values, spelling } = gatherFields(body, spellings);
+  const parsed = FIELDS[commitSha].safeParse(dropNulls(values));
   if (!parsed.success) return refuse(nameProblems(parsed.error.issues, spelling));
   return combine(parsed.data, spelling);
 }
@@ -68,7 +81,7 @@ export const SPELLINGS = {
 
 type Spelling = Readonly<Record<keyof typeof SPELLINGS, string>>;
 
-const FIELDS = z.object({
+const COMMON_FIELDS = z.object({
   phase: fields.phase,
   forge: fields.forge.default('github'),
   repo: fields.repositoryText,
@@ -84,6 +97,14 @@ const FIELDS = z.object({
   data: z.custom<JsonObject>(isJsonObject, 'must be an object').default({}),
 });
 
+const FIELDS = {
+  required: COMMON_FIELDS,
+  optional: COMMON_FIELDS.extend({
+    issueNumber: fields.issueNumber,
+    commitSha: fields.optionalText,
+  }).transform((request) => (request.phase === 'scan' ? { ...request, commitSha: undefined } : request)),
+} as const satisfies Record<Dialect['commitSha'], z.ZodType>;
+
 /** Null is absent, but for `data`: a client that sends null there has lost a result, and is to hear of it. */
 function dropNulls(values: { readonly [field: string]: unknown }): { readonly [field: string]: unknown } {
   return Object.fromEntries(
@@ -93,7 +114,10 @@ function dropNulls(values: { readonly [field: string]: unknown }): { readonly [f
   );
 }
 
-function combine(request: z.infer<typeof FIELDS>, spelling: Spelling): ParsedStoreRequest {
+function combine(
+  request: z.infer<(typeof FIELDS)[Dialect['commitSha']]>,
+  spelling: Spelling,
+): ParsedStoreRequest {
   const { repo, forge, data, ...rest } = request;
   const repository = parseRepositoryName(forge, repo);
   const payload = unwrapPayload({ phase: rest.phase, issueNumber: rest.issueNumber, data });
