@@ -6,6 +6,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { createPhaseRunWriter } from './phase-run-writer.ts';
 import { useApiKeys } from './plugins/api-key.ts';
 import { useJsonBodies } from './plugins/body-parser.ts';
+import { useDrain } from './plugins/drain.ts';
 import { useHttpMetrics } from './plugins/http-metrics.ts';
 import { useKeyUsage } from './plugins/key-usage.ts';
 import { useOpenApi } from './plugins/openapi.ts';
@@ -61,6 +62,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   deps.metrics.build.info.set({ version: deps.version, node: process.version }, 1);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  useDrain(app);
   useRequestContext(app);
   useHttpMetrics(app, deps.metrics);
   useProblems(app);
