@@ -25,9 +25,24 @@ describe('loadConfig', () => {
     ['ENABLE_PROMETHEUS_METRICS', 'yes'],
     ['LOG_LEVEL', 'loud'],
     ['POD_NAMESPACE', 'Not_A_Namespace'],
+    ['OIDC_ISSUER_URL', 'keycloak.example'],
   ])('refuses %s=%s and names the variable', (name, value) => {
     const load = () => loadConfig({ [name]: value });
     expect(load).toThrow(ConfigError);
     expect(load).toThrow(new RegExp(name));
+  });
+
+  it.each([
+    { set: { OIDC_ISSUER_URL: 'https://id.example' }, want: /^OIDC_AUDIENCE is not set/ },
+    { set: { OIDC_AUDIENCE: 'phaserun' }, want: /^OIDC_ISSUER_URL is not set/ },
+    { set: { OIDC_JWKS_URL: 'https://id.example/keys' }, want: /^OIDC_ISSUER_URL is not set/ },
+  ])('wants an issuer and an audience together: $set', ({ set, want }) => {
+    expect(() => loadConfig(set)).toThrow(want);
+  });
+
+  it('reads the one token issuer', () => {
+    const set = { OIDC_ISSUER_URL: 'https://id.example', OIDC_AUDIENCE: 'phaserun' };
+    expect(loadConfig(set).oidc).toEqual({ issuer: 'https://id.example', audience: 'phaserun' });
+    expect(loadConfig({}).oidc).toBeUndefined();
   });
 });

@@ -25,7 +25,9 @@ function url(protocols: readonly string[]) {
   });
 }
 
-const dnsLabel = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a Kubernetes namespace name');
+const dnsLabel = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a Kubernetes namespace name');
 
 /** Every variable the program reads, apart from those of the published client (`src/client/environment.ts`). */
 const environment = z.object({
@@ -35,6 +37,10 @@ const environment = z.object({
   KUBECONFIG: z.string().optional(),
   POD_NAMESPACE: dnsLabel.optional(),
   POD_NAME: z.string().optional(),
+  OIDC_ISSUER_URL: url(['http:', 'https:']).optional(),
+  OIDC_AUDIENCE: z.string().optional(),
+  OIDC_JWKS_URL: url(['http:', 'https:']).optional(),
+  OIDC_ISSUERS_FILE: z.string().optional(),
   HOST: z.string().default('0.0.0.0'),
   PORT: integer(0, 65_535).optional(),
   CONTROLLER_PORT: integer(0, 65_535).optional(),
@@ -48,6 +54,16 @@ const environment = z.object({
   XDG_CACHE_HOME: z.string().optional(),
 });
 
+/** An OpenID provider whose tokens are believed. */
+export interface OidcSettings {
+  /** What `iss` has to be. */
+  readonly issuer: string;
+  /** What `aud` has to hold. */
+  readonly audience: string;
+  /** Where its keys are; undefined: where its discovery document says. */
+  readonly jwksUrl: string | undefined;
+}
+
 /** Typed settings of a process. */
 export interface Config {
   readonly databaseUrl: string | undefined;
@@ -59,6 +75,10 @@ export interface Config {
   readonly namespace: string;
   /** Names this process among its replicas. */
   readonly podName: string | undefined;
+  /** The one token issuer that needs no file. */
+  readonly oidc: OidcSettings | undefined;
+  /** Path of a file with any number of token issuers. */
+  readonly oidcIssuersFile: string | undefined;
   readonly host: string;
   readonly port: number;
   /** Port of the controller's metrics and probes. */
@@ -94,6 +114,8 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     kubeconfig: env.KUBECONFIG,
     namespace: env.POD_NAMESPACE ?? 'phaserun-system',
     podName: env.POD_NAME,
+    oidc: readOidc(env),
+    oidcIssuersFile: env.OIDC_ISSUERS_FILE,
     host: env.HOST,
     port: env.PORT ?? env.CONTROLLER_PORT ?? 8088,
     metricsPort: env.METRICS_PORT,
@@ -105,4 +127,17 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     kubebuilderAssets: env.KUBEBUILDER_ASSETS,
     cacheDirectory: env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),
   };
+}
+
+/** @throws {ConfigError} when one of the variables is there without the others that it needs. */
+function readOidc(env: z.infer<typeof environment>): OidcSettings | undefined {
+  const { OIDC_ISSUER_URL: issuer, OIDC_AUDIENCE: audience, OIDC_JWKS_URL: jwksUrl } = env;
+  if (issuer !== undefined && audience !== undefined) return { issuer, audience, jwksUrl };
+  if (issuer !== undefined)
+    throw new ConfigError('OIDC_AUDIENCE is not set: name the audience that tokens of OIDC_ISSUER_URL have');
+  if (audience !== undefined || jwksUrl !== undefined)
+    throw new ConfigError(
+      'OIDC_ISSUER_URL is not set: OIDC_AUDIENCE and OIDC_JWKS_URL say more of that issuer',
+    );
+  return undefined;
 }

@@ -4,7 +4,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Database } from '../store/database.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createPhaseRunWriter } from './phase-run-writer.ts';
-import { useApiKeys } from './plugins/api-key.ts';
+import { useAuthentication } from './plugins/authentication.ts';
 import { useJsonBodies } from './plugins/body-parser.ts';
 import { useDrain } from './plugins/drain.ts';
 import { useHttpMetrics } from './plugins/http-metrics.ts';
@@ -18,6 +18,7 @@ import { registerMetrics } from './routes/metrics.ts';
 import { registerRetrieve } from './routes/phases-retrieve.ts';
 import { registerStore } from './routes/phases-store.ts';
 import type { StoreRunDependencies } from './store-run.ts';
+import type { TokenVerifier } from './tokens/token-verifier.ts';
 
 export interface AppDependencies {
   readonly version: string;
@@ -31,6 +32,8 @@ export interface AppDependencies {
   readonly committedRuns: StoreRunDependencies['committedRuns'];
   readonly kubernetes: KubeClient;
   readonly namespaceOf: StoreRunDependencies['namespaceOf'];
+  /** Says whom tokens (JWT) speak for; without an issuer it refuses them all. */
+  readonly tokens: TokenVerifier;
 }
 
 const MIB = 1024 * 1024;
@@ -67,7 +70,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   useHttpMetrics(app, deps.metrics);
   useProblems(app);
   useJsonBodies(app);
-  useApiKeys(app, deps.metrics);
+  useAuthentication(app, deps);
   useKeyUsage(app, deps);
   // What comes after sees every route, so it is registered before them.
   app.register((scope) => registerAll(scope, deps));

@@ -1,52 +1,90 @@
 import type { RepositoryName } from '../domain/run.ts';
-import type { Principal, Scope } from '../store/principal.ts';
+import type { Caller, Principal, Scope } from '../store/principal.ts';
+import type { AuthOutcome } from '../telemetry/families/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { invalidApiKey } from './plugins/api-key.ts';
+import { insufficientScope, invalidApiKey, invalidToken } from './credential-problems.ts';
 import { ProblemError } from './problem.ts';
 
-/** What the database says of a caller and the repository it asks for. */
-export interface Access {
-  readonly principal: Principal;
-  /** Whether the forge namespace is the principal's, by a verified account. */
-  readonly owned: boolean;
+type Identity = Pick<RepositoryName, 'forge' | 'namespace' | 'name'>;
+
+/** What a caller asks for. */
+export interface Demand {
+  readonly caller: Caller;
+  readonly scope: Scope;
 }
 
-/** What the caller asks for. */
-export interface Demand {
-  readonly scope: Scope;
+/** What a caller asks for in a repository. */
+export interface RepositoryDemand extends Demand {
   readonly repository: RepositoryName;
+}
+
+/** What the database says of a caller and the repository it asks for. */
+export interface RepositoryAccess {
+  readonly principal: Principal;
+  /** Whether the repository is open to the caller; see `ownedBy`. */
+  readonly owned: boolean;
 }
 
 /**
  * The id of the customer that may do what it asks.
+ * @throws ProblemError 401 or 403
+ */
+export function authorise(principal: Principal, demand: Demand, metrics: Pick<Metrics, 'store'>): string {
+  const customerId = identify(principal, demand, metrics);
+  metrics.store.authentication.inc({ outcome: 'accepted' });
+  return customerId;
+}
+
+/**
+ * The id of the customer that may do what it asks in a repository.
  *
  * A namespace of somebody else, one of nobody, and one that the caller has yet to verify get the same
  * answer, so that nobody learns who uses this server.
  * @throws ProblemError 401 or 403
  */
-export function authorise(access: Access, demand: Demand, { store }: Pick<Metrics, 'store'>): string {
-  const { principal, owned } = access;
-  const refuse = (outcome: 'invalid' | 'scope' | 'namespace', problem: ProblemError): never => {
-    store.authentication.inc({ outcome });
-    throw problem;
-  };
-  if (!principal.known) return refuse('invalid', invalidApiKey());
-  if (!principal.scopes.includes(demand.scope)) return refuse('scope', scopeMissing(demand.scope));
-  if (!owned) return refuse('namespace', namespaceForbidden(demand.repository));
-  store.authentication.inc({ outcome: 'accepted' });
+export function authoriseRepository(
+  { principal, owned }: RepositoryAccess,
+  demand: RepositoryDemand,
+  metrics: Pick<Metrics, 'store'>,
+): string {
+  const customerId = identify(principal, demand, metrics);
+  if (!owned) throw refused('namespace', forbidden(demand), metrics);
+  metrics.store.authentication.inc({ outcome: 'accepted' });
+  return customerId;
+}
+
+function identify(principal: Principal, { caller, scope }: Demand, metrics: Pick<Metrics, 'store'>): string {
+  if (!principal.known) throw unknownCaller(caller, metrics);
+  if (!principal.scopes.includes(scope)) throw refused('scope', insufficientScope(scope), metrics);
   return principal.customerId;
 }
 
-function scopeMissing(scope: Scope): ProblemError {
-  const challenge = {
-    'www-authenticate': `Bearer realm="phaserun", error="insufficient_scope", scope="${scope}"`,
-  };
-  return new ProblemError('INSUFFICIENT_SCOPE', `The API key lacks the scope ${scope}`, {
-    headers: challenge,
-  });
+function unknownCaller(caller: Caller, metrics: Pick<Metrics, 'store'>): ProblemError {
+  if (caller.kind === 'key') return refused('invalid', invalidApiKey(), metrics);
+  if (caller.kind === 'customer') return refused('invalid', invalidToken(), metrics);
+  return refused('namespace', noAccount(caller.repository), metrics);
 }
 
-function namespaceForbidden({ forge, namespace }: RepositoryName): ProblemError {
+function refused(
+  outcome: AuthOutcome,
+  problem: ProblemError,
+  { store }: Pick<Metrics, 'store'>,
+): ProblemError {
+  store.authentication.inc({ outcome });
+  return problem;
+}
+
+function forbidden({ caller, repository }: RepositoryDemand): ProblemError {
+  if (caller.kind !== 'repository' || isSame(caller.repository, repository)) return noAccount(repository);
+  const { namespace, name } = caller.repository;
+  return new ProblemError('NAMESPACE_FORBIDDEN', `The token of this job opens ${namespace}/${name} alone`);
+}
+
+function isSame(one: Identity, other: Identity): boolean {
+  return one.forge === other.forge && one.namespace === other.namespace && one.name === other.name;
+}
+
+function noAccount({ forge, namespace }: Identity): ProblemError {
   return new ProblemError(
     'NAMESPACE_FORBIDDEN',
     `You have no verified ${forge} account for the namespace ${namespace} of this repository`,

@@ -18,7 +18,8 @@ export interface AcceptedStore {
   readonly request: StoreRequest;
   readonly digest: Digest;
   readonly customerId: string;
-  readonly apiKeyId: string;
+  /** Absent: the caller showed a token. */
+  readonly apiKeyId?: string;
   readonly runId: string;
   /** Place in the slot. */
   readonly order: number;
@@ -43,10 +44,10 @@ export function draftPhaseRun(store: AcceptedStore): NewPhaseRun {
       name: phaseRunName(slot, store.order),
       namespace: store.namespace,
       labels: { [SLOT_LABEL]: slotLabel(slot), [PHASE_LABEL]: request.phase },
-      annotations: {
+      annotations: compact({
         [API_KEY_ID_ANNOTATION]: store.apiKeyId,
         [TRACEPARENT_ANNOTATION]: store.traceparent,
-      },
+      }),
     },
     spec: compact({
       phase: request.phase,

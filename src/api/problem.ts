@@ -8,7 +8,8 @@ export const PROBLEMS = {
   VALIDATION_FAILED: { status: 400, title: 'A field is missing or cannot be used' },
   AUTH_REQUIRED: { status: 401, title: 'Credentials are missing' },
   INVALID_API_KEY: { status: 401, title: 'The credentials are not valid' },
-  INSUFFICIENT_SCOPE: { status: 403, title: 'The key lacks a scope' },
+  INVALID_TOKEN: { status: 401, title: 'The token is not valid' },
+  INSUFFICIENT_SCOPE: { status: 403, title: 'The credentials lack a scope' },
   NAMESPACE_FORBIDDEN: { status: 403, title: 'The repository is not yours to use' },
   NOT_FOUND: { status: 404, title: 'There is nothing here' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'The method is not supported here' },
@@ -22,6 +23,7 @@ export const PROBLEMS = {
   RUN_QUARANTINED: { status: 422, title: 'The result cannot be kept as a row' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },
   INTERNAL_ERROR: { status: 500, title: 'Something went wrong here' },
+  ISSUER_UNAVAILABLE: { status: 503, title: 'The issuer of the token cannot be reached' },
   DATABASE_UNAVAILABLE: { status: 503, title: 'The database cannot be reached' },
   KUBERNETES_UNAVAILABLE: { status: 503, title: 'The Kubernetes API cannot be reached' },
 } as const satisfies Record<string, { status: number; title: string }>;

@@ -3,14 +3,14 @@ import { digestOf } from '../domain/digest.ts';
 import type { CommittedRun } from '../domain/run.ts';
 import type { StoreRequest } from '../domain/store-request.ts';
 import { admitStore } from '../store/admission.ts';
-import type { ApiKeyCredentials } from '../store/api-key.ts';
 import { listCommittedRuns } from '../store/committed-runs.ts';
 import type { CommittedRunsListener } from '../store/committed-runs-listener.ts';
 import type { Database } from '../store/database.ts';
 import { putPayload } from '../store/payloads.ts';
+import type { Caller } from '../store/principal.ts';
 import type { StoreStage } from '../telemetry/families/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { authorise } from './authorise.ts';
+import { authoriseRepository } from './authorise.ts';
 import { type Deadline, deadlineIn, resultWithin } from './deadline.ts';
 import { type AcceptedStore, draftPhaseRun, isInline } from './phase-run-draft.ts';
 import type { PhaseRunWriter } from './phase-run-writer.ts';
@@ -32,7 +32,7 @@ export interface StoreRunDependencies {
 /** A request that was read, and who sent it. */
 export interface StoreCall {
   readonly request: StoreRequest;
-  readonly credentials: ApiKeyCredentials;
+  readonly caller: Caller;
   readonly traceparent: string;
 }
 
@@ -63,20 +63,24 @@ export async function storeRun(deps: StoreRunDependencies, call: StoreCall): Pro
     : moveRun(deps, { ...store, runId: target.runId }, target, deadline);
 }
 
-async function admit(deps: StoreRunDependencies, { request, credentials, traceparent }: StoreCall) {
+async function admit(deps: StoreRunDependencies, { request, caller, traceparent }: StoreCall) {
   const admission = await timed(deps, 'auth', () =>
-    resultWithin(ADMIT_MS, admitStore(deps.database.pool, credentials, request)),
+    resultWithin(ADMIT_MS, admitStore(deps.database.pool, caller, request)),
   );
   if (admission === undefined) throw databaseUnavailable();
   const { repository } = request;
-  const customerId = authorise(admission, { scope: 'phases:write', repository }, deps.metrics);
+  const customerId = authoriseRepository(
+    admission,
+    { caller, scope: 'phases:write', repository },
+    deps.metrics,
+  );
   if (admission.order === null) throw new Error('a store was admitted without an order');
   return {
     admission,
     request,
     digest: digestOf(request.data),
     customerId,
-    apiKeyId: credentials.keyId,
+    ...(caller.kind === 'key' && { apiKeyId: caller.keyId }),
     runId: randomUUIDv7(),
     order: admission.order,
     namespace: deps.namespaceOf(customerId),

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { buildApp } from '../api/app.ts';
+import { createTokenVerifier } from '../api/tokens/token-verifier.ts';
 import type { Config } from '../config.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { createInformer } from '../kube/informer.ts';
@@ -18,6 +19,7 @@ import { observeDatabase, observeInformer, observeKubeClient } from '../telemetr
 import { kubeSource } from './kube-source.ts';
 import { databaseHealth, kubernetesHealth } from './process-health.ts';
 import type { RunningProcess } from './running-process.ts';
+import { readTokenIssuers } from './token-issuers.ts';
 import { readVersion } from './version.ts';
 
 /**
@@ -28,6 +30,7 @@ export async function startApi(
   logger: Logger = createLogger({ name: 'api', level: config.logLevel }),
 ): Promise<RunningProcess> {
   const metrics = createMetrics({ defaultMetrics: true });
+  const tokens = createTokenVerifier(await readTokenIssuers(config));
   await using opened = new AsyncDisposableStack();
 
   const database = await createDatabase({
@@ -72,6 +75,7 @@ export async function startApi(
     database,
     committedRuns,
     kubernetes,
+    tokens,
     namespaceOf(customerId) {
       if (!namespaces.hasSynced()) throw namespacesUnknown();
       return namespaceOfCustomer(namespaces.list(), customerId) ?? config.namespace;

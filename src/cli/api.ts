@@ -25,6 +25,11 @@ const HELP = helpFooter({
     ...KUBERNETES_ENVIRONMENT,
     PORT: 'port to serve on; default 8088',
     POD_NAMESPACE: 'namespace for runs of customers with no namespace of their own; default phaserun-system',
+    OIDC_ISSUER_URL:
+      'OpenID provider whose tokens (JWT) are believed; its claim customer_id names the customer',
+    OIDC_AUDIENCE: 'what those tokens have as aud',
+    OIDC_JWKS_URL: 'where its keys are; default: where its discovery document says',
+    OIDC_ISSUERS_FILE: 'YAML or JSON with any number of issuers, GitHub Actions among them; see README',
     DATABASE_POOL_MAX: 'connections to Postgres; default 5',
   },
 });

@@ -1,11 +1,10 @@
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import { type Phase, RUN_STATUSES } from '../domain/phase.ts';
-import { namespacePrefixes } from '../domain/repository-name.ts';
 import type { RepositoryName } from '../domain/run.ts';
 import type { Connection } from './database.ts';
 import { executionsOf, inSlot } from './executions-table.ts';
-import { type Caller, kindOf, ownerOf, principalJson, principalOf, principalRow } from './principal.ts';
+import { type Caller, kindOf, ownedBy, principalJson, principalOf, principalRow } from './principal.ts';
 
 /** What a store wants to know before it may create anything. */
 export interface StoreAdmissionRequest {
@@ -57,7 +56,7 @@ export function admitStore(
     ), admitted AS MATERIALIZED (
       SELECT customer_id FROM principal
       WHERE refusal IS NULL AND 'phases:write' = ANY(scopes)
-        AND customer_id = ${ownerOf(forge, namespacePrefixes(namespace))}
+        AND ${ownedBy(caller, sql.fragment`customer_id`, request.repository)}
     ), repository AS MATERIALIZED (
       SELECT r.id, r.customer_id FROM repositories r JOIN admitted ON r.customer_id = admitted.customer_id
       WHERE r.forge_type = ${forge} AND r.namespace = ${namespace} AND r.name = ${name}
@@ -66,10 +65,9 @@ export function admitStore(
     )
     SELECT
       ${principalJson} AS principal,
-      coalesce(
-        (SELECT customer_id FROM principal WHERE refusal IS NULL)
-          = ${ownerOf(forge, namespacePrefixes(namespace))},
-        false
+      EXISTS (
+        SELECT FROM principal
+        WHERE refusal IS NULL AND ${ownedBy(caller, sql.fragment`customer_id`, request.repository)}
       ) AS owned,
       CASE WHEN EXISTS (SELECT FROM admitted) THEN nextval('run_order') END AS "order",
       (SELECT to_jsonb(r) FROM running r) AS running,

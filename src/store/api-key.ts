@@ -1,10 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** What is kept of a key, and what its holder shows. */
-export interface ApiKeyCredentials {
+/** What is kept of a key. */
+interface ApiKeyDigest {
   readonly keyId: string;
   /** Hex SHA-256 of the secret. A fast hash does for a secret of 256 random bits: there is nothing to guess. */
   readonly secretSha256: string;
+}
+
+/** What the holder of a key shows; whether it is good, the database says. */
+export interface ApiKeyCredentials extends ApiKeyDigest {
+  readonly kind: 'key';
 }
 
 const ID_LENGTH = 16;
@@ -13,7 +18,7 @@ const SECRET_BYTES = 32;
 const SECRET_LENGTH = 43;
 
 /** A new key, `rsolv_<id>_<secret>`; the whole of it is to be shown once and kept nowhere. */
-export function makeApiKey(): ApiKeyCredentials & { readonly apiKey: string } {
+export function makeApiKey(): ApiKeyDigest & { readonly apiKey: string } {
   const keyId = toBase62(randomBytes(12)).padStart(ID_LENGTH, '0').slice(-ID_LENGTH);
   const secret = toBase62(randomBytes(SECRET_BYTES)).padStart(SECRET_LENGTH, '0');
   return { apiKey: `rsolv_${keyId}_${secret}`, keyId, secretSha256: digestSecret(secret) };
@@ -22,7 +27,7 @@ export function makeApiKey(): ApiKeyCredentials & { readonly apiKey: string } {
 /** Reads what a caller presents as its key; undefined when it does not look like one of ours. */
 export function parseApiKey(text: string): ApiKeyCredentials | undefined {
   const [, keyId, secret] = /^rsolv_([0-9A-Za-z]{1,32})_([0-9A-Za-z]{1,128})$/.exec(text) ?? [];
-  return keyId && secret ? { keyId, secretSha256: digestSecret(secret) } : undefined;
+  return keyId && secret ? { kind: 'key', keyId, secretSha256: digestSecret(secret) } : undefined;
 }
 
 function digestSecret(secret: string): string {

@@ -1,13 +1,36 @@
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
+import { namespacePrefixes } from '../domain/repository-name.ts';
+import type { RepositoryName } from '../domain/run.ts';
 import type { ApiKeyCredentials } from './api-key.ts';
 
-/** What an API key may be good for. */
+/** What a caller may be good for. */
 export const SCOPES = ['phases:read', 'phases:write', 'sessions', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** Who asks: the holder of an API key, yet to be checked, or a customer that was authenticated otherwise. */
-export type Caller = ApiKeyCredentials | { readonly customerId: string; readonly scopes: readonly Scope[] };
+/** A caller whose token was signed for a customer by an issuer that may; that there is such a customer, the database says. */
+export interface CustomerCaller {
+  readonly kind: 'customer';
+  /** An id, else a name. */
+  readonly customer: string;
+  readonly scopes: readonly Scope[];
+  /** Who it is among the customer's callers: issuer and subject of the token. */
+  readonly subject: string;
+}
+
+/** A CI job whose token its forge signed for one repository; whose that is, the verified forge accounts say. */
+export interface RepositoryCaller {
+  readonly kind: 'repository';
+  readonly repository: RepositoryIdentity;
+}
+
+/** Who asks. A key is yet to be checked; the others were authenticated, and are yet to be found. */
+export type Caller = ApiKeyCredentials | CustomerCaller | RepositoryCaller;
+
+type RepositoryIdentity = Pick<RepositoryName, 'forge' | 'namespace' | 'name'>;
+
+/** What a CI job may do, in its own repository alone. */
+const REPOSITORY_SCOPES: readonly Scope[] = ['phases:read', 'phases:write'];
 
 /**
  * Whom a caller turned out to be. Why one is unknown is for the audit, never for the caller; that a key was
@@ -15,27 +38,73 @@ export type Caller = ApiKeyCredentials | { readonly customerId: string; readonly
  */
 export type Principal =
   | { readonly known: true; readonly customerId: string; readonly scopes: readonly Scope[] }
-  | { readonly known: false; readonly reason: 'no_such_key' | 'wrong_secret' | 'revoked' | 'expired' };
+  | { readonly known: false; readonly reason: 'no_such_key' | (typeof REFUSALS)[number] };
 
-/** Names the text of {@link principalOf}. */
-export function kindOf(caller: Caller): 'by_key' | 'by_customer' {
-  return 'keyId' in caller ? 'by_key' : 'by_customer';
+const REFUSALS = ['wrong_secret', 'revoked', 'expired', 'no_such_customer', 'no_forge_account'] as const;
+
+/** Names the text of {@link principalOf} and {@link ownedBy}. */
+export function kindOf({ kind }: Caller): `by_${Caller['kind']}` {
+  return `by_${kind}`;
+}
+
+/** Names a caller in logs and wherever else callers are told apart; holds nothing secret. */
+export function actorOf(caller: Caller): string {
+  if (caller.kind === 'key') return `key:${caller.keyId}`;
+  if (caller.kind === 'customer') return `token:${caller.subject}`;
+  return `repository:${identityOf(caller.repository)}`;
 }
 
 /** Columns customer_id, scopes and refusal of at most one row. */
 export function principalOf(caller: Caller): FragmentSqlToken {
-  if (!('keyId' in caller)) {
-    return sql.fragment`
-      SELECT id AS customer_id, ${sql.array([...caller.scopes], 'text')} AS scopes, NULL AS refusal
-      FROM customers WHERE id = ${caller.customerId}`;
-  }
+  if (caller.kind === 'key') return principalOfKey(caller);
+  return caller.kind === 'customer' ? principalOfCustomer(caller) : principalOfRepository(caller);
+}
+
+function principalOfKey({ keyId, secretSha256 }: ApiKeyCredentials): FragmentSqlToken {
   return sql.fragment`
     SELECT customer_id, scopes, CASE
-      WHEN secret_sha256 <> decode(${caller.secretSha256}, 'hex') THEN 'wrong_secret'
+      WHEN secret_sha256 <> decode(${secretSha256}, 'hex') THEN 'wrong_secret'
       WHEN revoked_at <= now() THEN 'revoked'
       WHEN expires_at <= now() THEN 'expired'
     END AS refusal
-    FROM api_keys WHERE id = ${caller.keyId}`;
+    FROM api_keys WHERE id = ${keyId}`;
+}
+
+/** What looks like an id is none but an id, so that nobody is taken for a customer of that name. */
+function principalOfCustomer({ customer, scopes }: CustomerCaller): FragmentSqlToken {
+  const isId = z.guid().safeParse(customer).success;
+  return sql.fragment`
+    SELECT customer_id, ${sql.array([...scopes], 'text')} AS scopes,
+      CASE WHEN customer_id IS NULL THEN 'no_such_customer' END AS refusal
+    FROM coalesce(
+      (SELECT id FROM customers WHERE id = ${isId ? customer : null}::uuid),
+      (SELECT id FROM customers WHERE name = ${isId ? null : customer})
+    ) AS customer_id`;
+}
+
+function principalOfRepository({ repository }: RepositoryCaller): FragmentSqlToken {
+  return sql.fragment`
+    SELECT customer_id, ${sql.array([...REPOSITORY_SCOPES], 'text')} AS scopes,
+      CASE WHEN customer_id IS NULL THEN 'no_forge_account' END AS refusal
+    FROM coalesce(${ownerOf(repository.forge, namespacePrefixes(repository.namespace))}) AS customer_id`;
+}
+
+/**
+ * Whether a repository is open to a caller whose principal has this customer id: its namespace is that customer's,
+ * and a CI job asks for none but its own repository. Every statement that reads or writes a repository's rows says so.
+ */
+export function ownedBy(
+  caller: Caller,
+  customerId: FragmentSqlToken,
+  repository: RepositoryIdentity,
+): FragmentSqlToken {
+  const isOwner = sql.fragment`${customerId} = ${ownerOf(repository.forge, namespacePrefixes(repository.namespace))}`;
+  if (caller.kind !== 'repository') return isOwner;
+  return sql.fragment`(${isOwner} AND ${identityOf(repository)}::text = ${identityOf(caller.repository)})`;
+}
+
+function identityOf({ forge, namespace, name }: RepositoryIdentity): string {
+  return `${forge}/${namespace}/${name}`;
 }
 
 /**
@@ -56,11 +125,11 @@ export const principalRow = z
   .object({
     customerId: z.string().nullable(),
     scopes: z.array(z.enum(SCOPES)).nullable(),
-    refusal: z.enum(['wrong_secret', 'revoked', 'expired']).nullable(),
+    refusal: z.enum(REFUSALS).nullable(),
   })
   .transform(({ customerId, scopes, refusal }): Principal => {
-    if (customerId === null) return { known: false, reason: 'no_such_key' };
     if (refusal !== null) return { known: false, reason: refusal };
+    if (customerId === null) return { known: false, reason: 'no_such_key' };
     return { known: true, customerId, scopes: scopes ?? [] };
   });
 

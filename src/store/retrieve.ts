@@ -1,11 +1,10 @@
 import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import { namespacePrefixes } from '../domain/repository-name.ts';
 import type { RepositoryName } from '../domain/run.ts';
 import type { RunSubject } from '../domain/slot.ts';
 import type { Connection } from './database.ts';
 import { executionsOf, inSlot } from './executions-table.ts';
-import { type Caller, kindOf, ownerOf, principalJson, principalOf, principalRow } from './principal.ts';
+import { type Caller, kindOf, ownedBy, principalJson, principalOf, principalRow } from './principal.ts';
 
 /** What a later phase asks for. */
 export interface RetrieveRequest {
@@ -43,7 +42,6 @@ export function retrievePhases(
 ): Promise<RetrievedPhases> {
   const { forge, namespace, name } = request.repository;
   const { issueNumber, commitSha, scanOfIssue, pipelineRunId } = request;
-  const owner = ownerOf(forge, namespacePrefixes(namespace));
   const scan = {
     phase: 'scan',
     ...(scanOfIssue ? { issueNumber } : { commitSha: commitSha ?? '' }),
@@ -52,7 +50,8 @@ export function retrievePhases(
     WITH principal AS MATERIALIZED (
       ${principalOf(caller)}
     ), owned AS MATERIALIZED (
-      SELECT customer_id, scopes FROM principal WHERE refusal IS NULL AND customer_id = ${owner}
+      SELECT customer_id, scopes FROM principal
+      WHERE refusal IS NULL AND ${ownedBy(caller, sql.fragment`customer_id`, request.repository)}
     ), repository AS MATERIALIZED (
       SELECT r.id, r.customer_id FROM repositories r JOIN owned ON r.customer_id = owned.customer_id
       WHERE 'phases:read' = ANY(owned.scopes)

@@ -13,9 +13,10 @@ export function useKeyUsage(
   const lastUsed = new Map<string, string>();
 
   app.addHook('onResponse', (request, reply, done) => {
-    const keyId = request.credentials?.keyId;
     // Of those that were let in, which alone are keys for sure.
-    if (keyId !== undefined && reply.statusCode < 400) lastUsed.set(keyId, new Date().toISOString());
+    if (request.caller?.kind === 'key' && reply.statusCode < 400) {
+      lastUsed.set(request.caller.keyId, new Date().toISOString());
+    }
     done();
   });
 

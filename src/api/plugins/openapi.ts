@@ -37,7 +37,12 @@ export async function useOpenApi(
             name: 'x-api-key',
             description: 'An API key, `rsolv_<id>_<secret>`.',
           },
-          bearer: { type: 'http', scheme: 'bearer', description: 'The same key as a bearer token.' },
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description:
+              'An API key, or a token (JWT) of an OIDC issuer that this server trusts, GitHub Actions among them.',
+          },
         },
       },
     },

@@ -3,11 +3,12 @@ import { parseRetrieveQuery, type Query } from '../../domain/retrieve-query.ts';
 import type { Database } from '../../store/database.ts';
 import { retrievePhases } from '../../store/retrieve.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
-import { authorise } from '../authorise.ts';
+import { authoriseRepository } from '../authorise.ts';
+import { CREDENTIAL_PROBLEMS } from '../credential-problems.ts';
 import { resultWithin } from '../deadline.ts';
 import { documentOnly } from '../document-only.ts';
 import { retrieveAnswerSchema, retrieveQuerySchema } from '../phase-schemas.ts';
-import { credentialsOf } from '../plugins/api-key.ts';
+import { callerOf } from '../plugins/authentication.ts';
 import { fieldProblem } from '../problem.ts';
 import { problemResponses } from '../problem-responses.ts';
 import { spliceResults } from '../retrieve-answer.ts';
@@ -26,7 +27,7 @@ export function registerRetrieve(app: FastifyInstance, { database, metrics }: Re
   app.get<{ Querystring: Query }>(
     '/api/v1/phases/retrieve',
     {
-      onRequest: app.requireApiKey,
+      onRequest: app.authenticate,
       validatorCompiler: documentOnly,
       schema: {
         operationId: 'retrievePhaseResults',
@@ -43,9 +44,7 @@ export function registerRetrieve(app: FastifyInstance, { database, metrics }: Re
           },
           ...problemResponses(
             'VALIDATION_FAILED',
-            'AUTH_REQUIRED',
-            'INVALID_API_KEY',
-            'INSUFFICIENT_SCOPE',
+            ...CREDENTIAL_PROBLEMS,
             'NAMESPACE_FORBIDDEN',
             'DATABASE_UNAVAILABLE',
           ),
@@ -55,10 +54,15 @@ export function registerRetrieve(app: FastifyInstance, { database, metrics }: Re
     async (request, reply) => {
       const query = parseRetrieveQuery(request.query);
       if (!query.ok) throw fieldProblem(query.errors);
-      const reading = retrievePhases(database.pool, credentialsOf(request), query.value);
+      const caller = callerOf(request);
+      const reading = retrievePhases(database.pool, caller, query.value);
       const found = await resultWithin(READ_MS, reading);
       if (found === undefined) throw databaseUnavailable();
-      authorise(found, { scope: 'phases:read', repository: query.value.repository }, metrics);
+      authoriseRepository(
+        found,
+        { caller, scope: 'phases:read', repository: query.value.repository },
+        metrics,
+      );
       return reply
         .header('cache-control', 'no-store')
         .type('application/json; charset=utf-8')

@@ -1,9 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { parseStoreRequest, type StoreRequest } from '../../domain/store-request.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import { CREDENTIAL_PROBLEMS } from '../credential-problems.ts';
 import { documentOnly } from '../document-only.ts';
 import { type StoreAnswer, storeAnswerSchema, storeBodySchema } from '../phase-schemas.ts';
-import { credentialsOf } from '../plugins/api-key.ts';
+import { callerOf } from '../plugins/authentication.ts';
 import { fieldProblem } from '../problem.ts';
 import { problemResponses } from '../problem-responses.ts';
 import { type StoreRunDependencies, storeRun } from '../store-run.ts';
@@ -16,7 +17,7 @@ export function registerStore(app: FastifyInstance, deps: StoreRunDependencies):
   app.post(
     '/api/v1/phases/store',
     {
-      onRequest: app.requireApiKey,
+      onRequest: app.authenticate,
       bodyLimit: BODY_LIMIT_BYTES,
       validatorCompiler: documentOnly,
       schema: {
@@ -40,9 +41,7 @@ export function registerStore(app: FastifyInstance, deps: StoreRunDependencies):
             'BAD_REQUEST',
             'MALFORMED_JSON',
             'VALIDATION_FAILED',
-            'AUTH_REQUIRED',
-            'INVALID_API_KEY',
-            'INSUFFICIENT_SCOPE',
+            ...CREDENTIAL_PROBLEMS,
             'NAMESPACE_FORBIDDEN',
             'RUN_CONFLICT',
             'PAYLOAD_TOO_LARGE',
@@ -58,8 +57,8 @@ export function registerStore(app: FastifyInstance, deps: StoreRunDependencies):
     },
     async (request, reply) => {
       const stored = readBody(request.body, deps.metrics);
-      const credentials = credentialsOf(request);
-      const run = await storeRun(deps, { request: stored, credentials, traceparent: request.traceparent });
+      const caller = callerOf(request);
+      const run = await storeRun(deps, { request: stored, caller, traceparent: request.traceparent });
       deps.metrics.store.acknowledged.inc({ durability: run.persisted ? 'row' : 'object' });
       return reply.code(run.persisted ? 200 : 202).send(makeAnswer(stored, run));
     },

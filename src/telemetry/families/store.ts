@@ -9,8 +9,8 @@ export type StoreStage = (typeof STORE_STAGES)[number];
 export const DURABILITIES = ['row', 'object'] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
-/** What becomes of the credentials of a request. */
-export const AUTH_OUTCOMES = ['accepted', 'missing', 'invalid', 'scope', 'namespace'] as const;
+/** What becomes of the credentials of a request; `unavailable`: the issuer of the token could not be asked. */
+export const AUTH_OUTCOMES = ['accepted', 'missing', 'invalid', 'scope', 'namespace', 'unavailable'] as const;
 export type AuthOutcome = (typeof AUTH_OUTCOMES)[number];
 
 /** The store request, stage by stage, and who was let in. */

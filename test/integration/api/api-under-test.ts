@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { sql } from 'slonik';
 import { afterAll } from 'vitest';
 import { z } from 'zod';
 import { buildApp } from '../../../src/api/app.ts';
+import type { TokenIssuer } from '../../../src/api/tokens/token-issuer.ts';
+import { createTokenVerifier } from '../../../src/api/tokens/token-verifier.ts';
 import { Controller } from '../../../src/controller/controller.ts';
 import { createControllerObserver } from '../../../src/controller/controller-observer.ts';
 import { createPostgresArchive } from '../../../src/controller/postgres-archive.ts';
@@ -19,7 +21,7 @@ import { type Connection, createDatabase } from '../../../src/store/database.ts'
 import { addForgeAccount, verifyForgeAccount } from '../../../src/store/forge-accounts.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 
-const logger = pino({ level: 'silent' });
+const silent = pino({ level: 'silent' });
 
 export interface ApiUnderTest {
   /** Without a slash at the end. */
@@ -39,6 +41,9 @@ export interface ApiOptions {
   /** Undefined: as when DATABASE_URL is not set. */
   readonly databaseUrl: string | undefined;
   readonly namespace: string;
+  /** Whose tokens it believes; nobody's when absent. */
+  readonly tokenIssuers?: readonly TokenIssuer[];
+  readonly logger?: Logger;
 }
 
 /** An API replica listening on a free port, with everything behind it real; closed at the end of the file. */
@@ -46,6 +51,8 @@ export async function startApi({
   kubeconfigPath,
   databaseUrl,
   namespace,
+  tokenIssuers = [],
+  logger = silent,
 }: ApiOptions): Promise<ApiUnderTest> {
   const metrics = createMetrics({ defaultMetrics: false });
   const applicationName = 'api-under-test';
@@ -69,6 +76,7 @@ export async function startApi({
     committedRuns,
     kubernetes: client,
     namespaceOf: () => namespace,
+    tokens: createTokenVerifier(tokenIssuers),
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   let closing: Promise<void> | undefined;
@@ -105,6 +113,7 @@ export async function startController(options: {
   databaseUrl: string;
 }): Promise<void> {
   const { kubeconfigPath, databaseUrl } = options;
+  const logger = silent;
   const database = await createDatabase({
     url: databaseUrl,
     poolMax: 5,

@@ -206,6 +206,7 @@ const revoked = await createApiKey(api.pool, {
 await revokeApiKey(api.pool, tenant.customerId, revoked.id);
 
 const invalidKey = { status: 401, code: 'INVALID_API_KEY' };
+const invalidToken = { status: 401, code: 'INVALID_TOKEN' };
 const required = { status: 401, code: 'AUTH_REQUIRED' };
 const forbidden = { status: 403, code: 'NAMESPACE_FORBIDDEN' };
 const JWT = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln';
@@ -218,7 +219,7 @@ const CALLERS: readonly Refusal[] = [
   { name: 'a wrong secret', headers: { 'x-api-key': `${tenant.apiKey}x` }, want: invalidKey },
   { name: 'an expired key', headers: { 'x-api-key': expired.apiKey }, want: invalidKey },
   { name: 'a revoked key', headers: { 'x-api-key': revoked.apiKey }, want: invalidKey },
-  { name: 'a JWT', headers: { 'x-api-key': '', authorization: `Bearer ${JWT}` }, want: invalidKey },
+  { name: 'a JWT', headers: { 'x-api-key': '', authorization: `Bearer ${JWT}` }, want: invalidToken },
   { name: 'SQL for a key', headers: { 'x-api-key': "rsolv_a'; DROP TABLE api_keys;--_b" }, want: invalidKey },
   {
     name: 'a key that may only read',

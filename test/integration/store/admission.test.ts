@@ -6,6 +6,7 @@ import { admitStore } from '../../../src/store/admission.ts';
 import { parseApiKey } from '../../../src/store/api-key.ts';
 import { createApiKey, revokeApiKey } from '../../../src/store/api-keys.ts';
 import { archiveRun } from '../../../src/store/archive.ts';
+import { createCustomer, findCustomer } from '../../../src/store/customers.ts';
 import { addForgeAccount, verifyForgeAccount } from '../../../src/store/forge-accounts.ts';
 import type { Scope } from '../../../src/store/principal.ts';
 import { retrievePhases } from '../../../src/store/retrieve.ts';
@@ -106,21 +107,63 @@ describe('who asks', () => {
     });
   });
 
-  test('a customer that was authenticated otherwise is admitted the same way', async () => {
+  test('a customer that a token names, by id or by name, is admitted the same way', async () => {
     const { customerId, repository } = await makeTenant();
+    const customerName = (await findCustomer(pool, customerId))?.name ?? '';
     await archiveRun(pool, makeRun({ customerId, repository, order: 1024 }));
-    const caller = { customerId, scopes: ['phases:read', 'phases:write'] } as const;
-    expect(await admitStore(pool, caller, subject(repository))).toMatchObject({
-      principal: { known: true, customerId, scopes: caller.scopes },
+    const scopes = ['phases:read', 'phases:write'] as const;
+    for (const customer of [customerId, customerName]) {
+      const caller = { kind: 'customer', customer, scopes, subject: 'somebody' } as const;
+      expect(await admitStore(pool, caller, subject(repository))).toMatchObject({
+        principal: { known: true, customerId, scopes },
+        owned: true,
+        order: expect.any(Number),
+      });
+      expect(await retrievePhases(pool, caller, subject(repository))).toMatchObject({
+        validation: expect.any(String),
+      });
+    }
+    const nobody = { kind: 'customer', customer: randomUUID(), scopes, subject: 'somebody' } as const;
+    expect(await admitStore(pool, nobody, subject(repository))).toMatchObject({
+      principal: { known: false, reason: 'no_such_customer' },
+      owned: false,
+      order: null,
+    });
+  });
+
+  test("nobody is taken for the customer whose name is another one's id", async () => {
+    const { customerId } = await makeTenant();
+    const [taken, free] = [customerId, randomUUID()];
+    for (const name of [taken, free]) await createCustomer(pool, name);
+    const ask = (customer: string) => {
+      const caller = { kind: 'customer', customer, scopes: [], subject: 'somebody' } as const;
+      return retrievePhases(pool, caller, subject(repository()));
+    };
+    expect(await ask(taken)).toMatchObject({ principal: { customerId } });
+    expect(await ask(free)).toMatchObject({ principal: { known: false } });
+  });
+
+  test('a CI job is admitted to its own repository alone', async () => {
+    const { customerId, repository: own } = await makeTenant();
+    await archiveRun(pool, makeRun({ customerId, repository: own, order: 1024 }));
+    const job = { kind: 'repository', repository: own } as const;
+    expect(await admitStore(pool, job, subject(own))).toMatchObject({
+      principal: { known: true, customerId, scopes: ['phases:read', 'phases:write'] },
       owned: true,
       order: expect.any(Number),
     });
-    expect(await retrievePhases(pool, caller, subject(repository))).toMatchObject({
-      validation: expect.any(String),
+    expect(await retrievePhases(pool, job, subject(own))).toMatchObject({ validation: expect.any(String) });
+    const neighbour = { kind: 'repository', repository: { ...own, name: 'neighbour' } } as const;
+    expect(await admitStore(pool, neighbour, subject(own))).toMatchObject({ owned: false, order: null });
+    expect(await retrievePhases(pool, neighbour, subject(own))).toMatchObject({
+      owned: false,
+      validation: null,
     });
-    const nobody = { customerId: randomUUID(), scopes: caller.scopes };
-    expect(await admitStore(pool, nobody, subject(repository))).toMatchObject({
-      principal: { known: false },
+    const stranger = { kind: 'repository', repository: repository('shop', 'nobody') } as const;
+    expect(await retrievePhases(pool, stranger, subject(own))).toMatchObject({
+      principal: { known: false, reason: 'no_forge_account' },
+      owned: false,
+      validation: null,
     });
   });
 });

@@ -24,6 +24,7 @@ import { findForgeOwner, listForgeAccounts, removeForgeAccount } from '../../../
 import { currentIncarnation } from '../../../src/store/incarnation.ts';
 import { listPendingMigrations } from '../../../src/store/migrate.ts';
 import { deleteUnusedPayloads, findPayload, putPayload } from '../../../src/store/payloads.ts';
+import type { Caller } from '../../../src/store/principal.ts';
 import { verifyReceipts } from '../../../src/store/receipts.ts';
 import { retrievePhases } from '../../../src/store/retrieve.ts';
 import { notifyCommitted } from '../../../src/store/run-records.ts';
@@ -145,7 +146,12 @@ async function callEverything(pool: Connection): Promise<void> {
   const credentials = parseApiKey(key.apiKey);
   if (credentials === undefined) throw new Error('a key that cannot be parsed');
   const subject = { repository: repository('nodegoat', namespace), issueNumber: 1204, commitSha: '7776c71' };
-  for (const caller of [credentials, { customerId, scopes: ['phases:read'] as const }]) {
+  const callers: readonly Caller[] = [
+    credentials,
+    { kind: 'customer', customer: customerId, scopes: ['phases:read'], subject: 'somebody' },
+    { kind: 'repository', repository: subject.repository },
+  ];
+  for (const caller of callers) {
     for (const phase of PHASES) {
       await admitStore(pool, caller, { ...subject, phase, pipelineRunId: '1' });
       await admitStore(pool, caller, { ...subject, phase, runId: randomUUID() });

@@ -1,0 +1,53 @@
+import { parseRepositoryName } from '../../domain/repository-name.ts';
+import { type Caller, SCOPES, type Scope } from '../../store/principal.ts';
+import type { OidcIssuer, TokenIssuer } from './token-issuer.ts';
+
+/** What a verified token says. */
+export type Claims = Readonly<Record<string, unknown>>;
+
+/** The caller that a verified token speaks for, or the claim that it lacks. */
+export type ClaimedCaller =
+  | { readonly ok: true; readonly caller: Caller }
+  | { readonly ok: false; readonly claim: string };
+
+const DEFAULT_CUSTOMER_CLAIM = 'customer_id';
+
+/** The longest name of a customer; no id is longer. */
+const CUSTOMER_LIMIT = 100;
+
+export function callerOfClaims(issuer: TokenIssuer, claims: Claims): ClaimedCaller {
+  return issuer.kind === 'github-actions' ? callerOfJob(claims) : callerOfCustomer(issuer, claims);
+}
+
+function callerOfCustomer(issuer: OidcIssuer, claims: Claims): ClaimedCaller {
+  const { customerClaim = DEFAULT_CUSTOMER_CLAIM } = issuer;
+  const customer = issuer.customer ?? claims[customerClaim];
+  const isUsable = typeof customer === 'string' && customer !== '' && customer.length <= CUSTOMER_LIMIT;
+  // Postgres keeps no NUL, and so has no customer of such a name.
+  if (!isUsable || customer.includes('\0')) return { ok: false, claim: customerClaim };
+  const subject = `${issuer.issuer}#${typeof claims['sub'] === 'string' ? claims['sub'] : ''}`;
+  return { ok: true, caller: { kind: 'customer', customer, scopes: scopesOf(issuer, claims), subject } };
+}
+
+/** Scopes of other services stand beside ours, and mean nothing here. */
+function scopesOf({ scopesClaim, defaultScopes }: OidcIssuer, claims: Claims): readonly Scope[] {
+  const claimed = claims[scopesClaim];
+  const words = typeof claimed === 'string' ? claimed.split(' ') : claimed;
+  if (!Array.isArray(words)) return defaultScopes;
+  const ours = SCOPES.filter((scope) => words.includes(scope));
+  return ours.length === 0 ? defaultScopes : ours;
+}
+
+/**
+ * `repository` is `owner/name`, and `repository_owner` has to be that owner.
+ * https://docs.github.com/en/actions/reference/security/oidc
+ */
+function callerOfJob(claims: Claims): ClaimedCaller {
+  const { repository: text, repository_owner: owner } = claims;
+  const repository = typeof text === 'string' ? parseRepositoryName('github', text) : undefined;
+  if (!repository?.ok) return { ok: false, claim: 'repository' };
+  const { namespace, name } = repository.value;
+  if (typeof owner !== 'string' || owner.toLowerCase() !== namespace)
+    return { ok: false, claim: 'repository_owner' };
+  return { ok: true, caller: { kind: 'repository', repository: { forge: 'github', namespace, name } } };
+}
