@@ -4,9 +4,12 @@ import type { ArchivableRun } from '../domain/run.ts';
 import type { Connection } from './database.ts';
 
 /** Waits until no other transaction works on this slot; held to the end of this one. */
-export async function lockSlot(connection: Connection, run: ArchivableRun): Promise<void> {
+export async function lockSlot(
+  connection: Connection,
+  { customerId, slot }: Pick<ArchivableRun, 'customerId' | 'slot'>,
+): Promise<void> {
   await connection.one(sql.prepared('lock_slot', z.object({}))`
-    SELECT FROM pg_advisory_xact_lock(hashtextextended(${`${run.customerId} ${run.slot}`}, 0))
+    SELECT FROM pg_advisory_xact_lock(hashtextextended(${`${customerId} ${slot}`}, 0))
   `);
 }
 
