@@ -36,7 +36,7 @@ const storeAdmission = z.object({
   running: runningRun.nullable(),
   /**
    * With a `runId` alone: whether it is `found`, as the id of a run of this caller, phase and slot; `taken` by
-   * another run, of which nothing may be said; or `free`.
+   * another run, of which nothing may be said, or by one that was deleted; or `free`.
    */
   runIdStatus: z.enum(['found', 'taken', 'free']).nullable(),
 });
@@ -106,7 +106,8 @@ function runIdStatus({ runId }: StoreAdmissionRequest): FragmentSqlToken {
     WHEN EXISTS (SELECT FROM running) THEN 'found'
     WHEN EXISTS (SELECT FROM scan_executions WHERE id = ${runId})
       OR EXISTS (SELECT FROM validation_executions WHERE id = ${runId})
-      OR EXISTS (SELECT FROM mitigation_executions WHERE id = ${runId}) THEN 'taken'
+      OR EXISTS (SELECT FROM mitigation_executions WHERE id = ${runId})
+      OR EXISTS (SELECT FROM run_tombstones WHERE run_id = ${runId}) THEN 'taken'
     ELSE 'free'
   END`;
 }

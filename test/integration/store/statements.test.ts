@@ -22,12 +22,15 @@ import { listExecutions } from '../../../src/store/execution-history.ts';
 import { findCustomerOfRun } from '../../../src/store/executions.ts';
 import { findForgeOwner, listForgeAccounts, removeForgeAccount } from '../../../src/store/forge-accounts.ts';
 import { currentIncarnation } from '../../../src/store/incarnation.ts';
+import { deleteIssueRuns } from '../../../src/store/issue-deletion.ts';
 import { listPendingMigrations } from '../../../src/store/migrate.ts';
 import { deleteUnusedPayloads, findPayload, putPayload } from '../../../src/store/payloads.ts';
 import type { Caller } from '../../../src/store/principal.ts';
 import { verifyReceipts } from '../../../src/store/receipts.ts';
+import { getRepositoryAccess } from '../../../src/store/repository-access.ts';
 import { retrievePhases } from '../../../src/store/retrieve.ts';
 import { notifyCommitted } from '../../../src/store/run-records.ts';
+import { findHistoricPlace } from '../../../src/store/slot-history.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { makeCustomer, makeRun, openDatabase, repository } from './builders.ts';
 
@@ -159,7 +162,13 @@ async function callEverything(pool: Connection): Promise<void> {
     await admitStore(pool, caller, { repository: subject.repository, issueNumber: 1204, phase: 'scan' });
     await retrievePhases(pool, caller, subject);
     await retrievePhases(pool, caller, { ...subject, scanOfIssue: true });
+    await getRepositoryAccess(pool, caller, subject.repository);
   }
+  const storedAt = new Date().toISOString();
+  for (const phase of PHASES) await findHistoricPlace(pool, { ...subject, customerId, phase, storedAt });
+  const { commitSha: _, ...ofIssue } = subject;
+  await findHistoricPlace(pool, { ...ofIssue, customerId, phase: 'scan', storedAt });
+  await deleteIssueRuns(pool, { ...ofIssue, customerId, actor: 'key:ci' });
   await touchApiKeys(pool, [{ keyId: key.id, usedAt: new Date().toISOString() }]);
   await rotateApiKey(pool, customerId, key.id, { overlapSeconds: 60 });
   await revokeApiKey(pool, customerId, key.id);
