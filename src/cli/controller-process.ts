@@ -66,6 +66,7 @@ export async function startController(
     logger,
     concurrency: config.reconcileConcurrency,
     maxArchived: config.maxArchivedPhaseRuns,
+    jobs: [],
     sessionRetentionDays: config.sessionRetentionDays,
   });
   controller.start();

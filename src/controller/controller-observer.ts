@@ -33,6 +33,10 @@ export function createControllerObserver(metrics: Metrics, events: EventRecorder
       tell(events, phaseRun, 'Rejected', describeRejection(rejection));
     },
     expired: (count) => controller.expired.inc(count),
+    jobRan(job, ok) {
+      controller.jobRuns.inc({ job, result: ok ? 'success' : 'error' });
+      if (ok) controller.jobLastSuccess.setToCurrentTime({ job });
+    },
     abandoned: () => controller.abandoned.inc(),
     policyChecked: (policy, isInPlace) => controller.policyMissing.set({ policy }, isInPlace ? 0 : 1),
   };

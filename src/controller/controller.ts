@@ -15,6 +15,7 @@ import { customerOfNamespace, leanNamespace, type Namespace } from '../resources
 import type { PhaseRun } from '../resources/phase-run.ts';
 import { failAbandonedRuns } from './abandoned-runs.ts';
 import { expireArchivedRuns, type ReceiptToVerify } from './archived-run-expiry.ts';
+import { type BackgroundJob, type BackgroundJobObserver, runJobs } from './background-job.ts';
 import { type CachedPhaseRun, leanPhaseRun, slotKeyOf } from './phase-run-cache.ts';
 import { PhaseRunView } from './phase-run-view.ts';
 import { checkPolicies } from './policy-check.ts';
@@ -25,10 +26,12 @@ export interface ControllerArchive extends RunArchive {
   /** Names the database: receipts of another one do not count. */
   incarnation(): Promise<string>;
   /** Of the given receipts, the runs whose row or tombstone is there. */
+  /** Deletes payloads that nothing refers to, but for these digests. */
+  sweepPayloads(inUse: readonly string[], signal: AbortSignal): Promise<void>;
   verifyReceipts(receipts: readonly ReceiptToVerify[]): Promise<ReadonlySet<string>>;
 }
 
-export interface ControllerObserver extends ReconcileObserver {
+export interface ControllerObserver extends ReconcileObserver, BackgroundJobObserver {
   informer(resource: string): InformerObserver;
   readonly queue: WorkQueueObserver;
   reconciled(result: 'success' | 'error' | 'requeue', seconds: number): void;
@@ -47,14 +50,13 @@ export interface ControllerOptions {
   /** Slots worked on at once. */
   readonly concurrency: number;
   readonly maxArchived: number;
+  /** What else the leader does now and again. */
+  readonly jobs: readonly BackgroundJob[];
   /** How long a run may be pending or running. */
   readonly sessionRetentionDays: number;
 }
 
-const EXPIRY_INTERVAL_MS = 5_000;
-const INCARNATION_INTERVAL_MS = 30_000;
-const POLICY_INTERVAL_MS = 60_000;
-const ABANDONMENT_INTERVAL_MS = 10 * 60_000;
+const MINUTE_MS = 60_000;
 const REVIEW_REJECTED_MS = 5 * 60_000;
 const RETRY_START_MS = 1_000;
 
@@ -125,14 +127,24 @@ export class Controller {
     this.#queue = queue;
     this.#enqueue(this.#view.slotsWithWork());
     queue.run({ concurrency, worker: (slot) => this.#work(reconciler, slot, signal) });
-    await Promise.all([
-      repeat(EXPIRY_INTERVAL_MS, signal, logger, () => this.#expire(signal)),
-      repeat(INCARNATION_INTERVAL_MS, signal, logger, () => this.#followIncarnation()),
-      repeat(POLICY_INTERVAL_MS, signal, logger, () => this.#checkPolicies()),
-      repeat(ABANDONMENT_INTERVAL_MS, signal, logger, () => this.#failAbandoned(signal)),
-    ]);
+    await runJobs([...this.#ownJobs(), ...this.#options.jobs], { signal, logger, observer });
     this.#queue = undefined;
     await queue.shutDown();
+  }
+
+  /** The jobs that need what the informers know. */
+  #ownJobs(): readonly BackgroundJob[] {
+    return [
+      { name: 'expire-phase-runs', intervalMs: 5_000, run: (signal) => this.#expire(signal) },
+      { name: 'follow-incarnation', intervalMs: 30_000, run: () => this.#followIncarnation() },
+      { name: 'check-policies', intervalMs: MINUTE_MS, run: () => this.#checkPolicies() },
+      {
+        name: 'fail-abandoned-runs',
+        intervalMs: 10 * MINUTE_MS,
+        run: (signal) => this.#failAbandoned(signal),
+      },
+      { name: 'sweep-payloads', intervalMs: 10 * MINUTE_MS, run: (signal) => this.#sweepPayloads(signal) },
+    ];
   }
 
   #createReconciler(): SlotReconciler {
@@ -234,6 +246,12 @@ export class Controller {
     );
   }
 
+  /** Payloads that a PhaseRun still refers to are spared, archived or not: it may be archived again. */
+  async #sweepPayloads(signal: AbortSignal): Promise<void> {
+    const inUse = new Set(this.#phaseRuns.list().flatMap(({ spec }) => spec.result.dataRef?.sha256 ?? []));
+    await this.#options.archive.sweepPayloads([...inUse], signal);
+  }
+
   async #expire(signal: AbortSignal): Promise<void> {
     const { archive, phaseRuns, observer, maxArchived, logger } = this.#options;
     await expireArchivedRuns(
@@ -255,19 +273,6 @@ export class Controller {
       },
       signal,
     );
-  }
-}
-
-/** Runs a job at once and then now and again until the signal aborts; a failure is logged, and the next run comes all the same. */
-async function repeat(
-  intervalMs: number,
-  signal: AbortSignal,
-  logger: Logger,
-  job: () => Promise<void>,
-): Promise<void> {
-  while (!signal.aborted) {
-    await job().catch((error: unknown) => logger.warn({ err: error }, 'background job failed'));
-    await pause(systemClock, intervalMs, signal);
   }
 }
 

@@ -3,9 +3,12 @@ import type { Connection } from '../store/database.ts';
 import { findCustomerOfRun } from '../store/executions.ts';
 import { findForgeOwner } from '../store/forge-accounts.ts';
 import { currentIncarnation } from '../store/incarnation.ts';
-import { findPayload } from '../store/payloads.ts';
+import { deleteUnusedPayloads, findPayload } from '../store/payloads.ts';
 import { verifyReceipts } from '../store/receipts.ts';
 import type { ControllerArchive } from './controller.ts';
+
+/** Payloads deleted by one statement: each may be megabytes. */
+const SWEEP_BATCH = 100;
 
 /** The archive that the controller works on: Postgres. */
 export function createPostgresArchive(pool: Connection): ControllerArchive {
@@ -15,6 +18,12 @@ export function createPostgresArchive(pool: Connection): ControllerArchive {
     findOwner: (forge, prefixes) => findForgeOwner(pool, forge, prefixes),
     findCustomerOfRun: (runId) => findCustomerOfRun(pool, runId),
     incarnation: () => currentIncarnation(pool),
+    async sweepPayloads(inUse, signal) {
+      while (
+        !signal.aborted &&
+        (await deleteUnusedPayloads(pool, { inUse, limit: SWEEP_BATCH })) === SWEEP_BATCH
+      );
+    },
     verifyReceipts: (receipts) => verifyReceipts(pool, receipts),
   };
 }

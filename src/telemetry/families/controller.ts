@@ -27,6 +27,18 @@ export function createControllerMetrics(registry: Registry) {
       help: 'Archived PhaseRuns that were deleted at the end of their TTL.',
       registers,
     }),
+    jobRuns: new Counter({
+      name: 'phaserun_background_job_runs_total',
+      help: 'Rounds of the background jobs of the leader, by job and result.',
+      labelNames: ['job', 'result'] as const,
+      registers,
+    }),
+    jobLastSuccess: new Gauge({
+      name: 'phaserun_background_job_last_success_timestamp_seconds',
+      help: 'Unix time at which a round of the job last succeeded, by job.',
+      labelNames: ['job'] as const,
+      registers,
+    }),
     abandoned: new Counter({
       name: 'phaserun_abandoned_runs_total',
       help: 'Runs that were declared failed because nobody moved them forward in time.',

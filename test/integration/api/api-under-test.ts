@@ -136,6 +136,7 @@ export async function startController(options: {
     logger,
     concurrency: 8,
     maxArchived: 5_000,
+    jobs: [],
     sessionRetentionDays: 7,
   });
   const stopping = new AbortController();
