@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FORGES, PHASES, RUN_STATUSES } from '../domain/phase.ts';
 import { SESSION_STATES } from '../domain/session.ts';
+import { STORED_AT_HEADER } from './stored-at.ts';
 
 /**
  * The body of a store as the OpenAPI document shows it. It teaches one spelling of each field; what is accepted
@@ -26,6 +27,16 @@ export const storeBodySchema = z.looseObject({
     .default({})
     .describe(
       'The result, kept as it is; either flat, or the phase document `{ "validation": { "issue-7": … } }`.',
+    ),
+});
+
+/** Headers of a store, as documented; `storedAtOf` judges them. */
+export const storeHeadersSchema = z.object({
+  [STORED_AT_HEADER]: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .describe(
+      'When the result was stored elsewhere, because this API could not be reached. If newer results of the same issue or commit have arrived since, it becomes history instead of the newest. Leave it out of a first attempt.',
     ),
 });
 

@@ -8,11 +8,13 @@ import type { CommittedRunsListener } from '../store/committed-runs-listener.ts'
 import type { Database } from '../store/database.ts';
 import { putPayload } from '../store/payloads.ts';
 import type { Caller } from '../store/principal.ts';
+import { findHistoricPlace } from '../store/slot-history.ts';
 import type { StoreStage } from '../telemetry/families/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { authoriseRepository } from './authorise.ts';
+import { createInPlace } from './create-in-place.ts';
 import { type Deadline, deadlineIn, resultWithin } from './deadline.ts';
-import { type AcceptedStore, draftPhaseRun, isInline } from './phase-run-draft.ts';
+import { type AcceptedStore, isInline } from './phase-run-draft.ts';
 import type { PhaseRunWriter } from './phase-run-writer.ts';
 import { ProblemError } from './problem.ts';
 import { type StoredRun, settleRun, storedAs } from './store-settle.ts';
@@ -34,6 +36,8 @@ export interface StoreCall {
   readonly request: StoreRequest;
   readonly caller: Caller;
   readonly traceparent: string;
+  /** RFC 3339: when it was stored elsewhere, if it was; see `storedAtOf`. */
+  readonly storedAt?: string | undefined;
 }
 
 /** For the database to admit the store. One that is out of reach says so at once; this is for one that hangs. */
@@ -53,7 +57,7 @@ type NamedTarget = Exclude<StoreTarget, { kind: 'create' }>;
  * @throws ProblemError, DatabaseError or KubeError when the result is not acknowledged
  */
 export async function storeRun(deps: StoreRunDependencies, call: StoreCall): Promise<StoredRun> {
-  const store = await admit(deps, call);
+  const store = await placeInTime(deps, await admit(deps, call), call);
   const deadline = deadlineIn(WRITE_MS);
   const target = await chooseTarget(deps.phaseRuns, store, store.admission, deadline);
   if (target.kind === 'repeat') return repeatRun(deps, store, target);
@@ -88,6 +92,20 @@ async function admit(deps: StoreRunDependencies, { request, caller, traceparent 
   };
 }
 
+/** Makes what comes late history, if its slot has moved on since. */
+async function placeInTime<Store extends AcceptedStore>(
+  { database }: StoreRunDependencies,
+  store: Store,
+  { storedAt }: Pick<StoreCall, 'storedAt'>,
+): Promise<Store> {
+  if (storedAt === undefined) return store;
+  const { customerId, request } = store;
+  const finding = findHistoricPlace(database.pool, { ...request, customerId, storedAt });
+  const place = await resultWithin(ADMIT_MS, finding);
+  if (place === undefined) throw databaseUnavailable();
+  return place === null ? store : { ...store, order: place.order, orderBelow: place.below };
+}
+
 /** Puts a payload that is too large for a PhaseRun where the PhaseRun's reference will find it. */
 async function keepPayload(
   { database }: StoreRunDependencies,
@@ -109,10 +127,11 @@ async function createRun(
   store: AcceptedStore,
   deadline: Deadline,
 ): Promise<StoredRun> {
-  const draft = draftPhaseRun(store);
   const row = waitForRow(deps, store);
-  await row.unlessFails(timed(deps, 'create', () => deps.phaseRuns.create(draft, deadline)));
-  return settleRun(deps.phaseRuns, store, draft.metadata, await row.committed());
+  const phaseRun = await row.unlessFails(
+    timed(deps, 'create', () => createInPlace(deps.phaseRuns, store, deadline)),
+  );
+  return settleRun(deps.phaseRuns, store, phaseRun, await row.committed());
 }
 
 /** Moves the run of `store` forward. One that has ended meanwhile stays as it is, and this becomes a run of its own. */

@@ -3,12 +3,18 @@ import { parseStoreRequest, type StoreRequest } from '../../domain/store-request
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { CREDENTIAL_PROBLEMS } from '../credential-problems.ts';
 import { documentOnly } from '../document-only.ts';
-import { type StoreAnswer, storeAnswerSchema, storeBodySchema } from '../phase-schemas.ts';
+import {
+  type StoreAnswer,
+  storeAnswerSchema,
+  storeBodySchema,
+  storeHeadersSchema,
+} from '../phase-schemas.ts';
 import { callerOf } from '../plugins/authentication.ts';
 import { fieldProblem } from '../problem.ts';
 import { problemResponses } from '../problem-responses.ts';
 import { type StoreRunDependencies, storeRun } from '../store-run.ts';
 import type { StoredRun } from '../store-settle.ts';
+import { storedAtOf } from '../stored-at.ts';
 
 const BODY_LIMIT_BYTES = 10 * 1024 * 1024;
 
@@ -27,6 +33,7 @@ export function registerStore(app: FastifyInstance, deps: StoreRunDependencies):
           'Snake case spellings are accepted too, unknown fields are ignored. The same result again answers the row that is there; another one is a new row, and the newest wins.',
         tags: ['phases'],
         security: [{ apiKey: [] }, { bearer: [] }],
+        headers: storeHeadersSchema,
         body: storeBodySchema,
         response: {
           200: {
@@ -58,7 +65,9 @@ export function registerStore(app: FastifyInstance, deps: StoreRunDependencies):
     async (request, reply) => {
       const stored = readBody(request.body, deps.metrics);
       const caller = callerOf(request);
-      const run = await storeRun(deps, { request: stored, caller, traceparent: request.traceparent });
+      const { traceparent, headers } = request;
+      const storedAt = storedAtOf(headers);
+      const run = await storeRun(deps, { request: stored, caller, traceparent, storedAt });
       deps.metrics.store.acknowledged.inc({ durability: run.persisted ? 'row' : 'object' });
       return reply.code(run.persisted ? 200 : 202).send(makeAnswer(stored, run));
     },
