@@ -25,9 +25,9 @@ import { type ReconcileObserver, type RunArchive, SlotReconciler } from './recon
 export interface ControllerArchive extends RunArchive {
   /** Names the database: receipts of another one do not count. */
   incarnation(): Promise<string>;
-  /** Of the given receipts, the runs whose row or tombstone is there. */
   /** Deletes payloads that nothing refers to, but for these digests. */
   sweepPayloads(inUse: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Of the given receipts, the runs whose row or tombstone is there. */
   verifyReceipts(receipts: readonly ReceiptToVerify[]): Promise<ReadonlySet<string>>;
 }
 
