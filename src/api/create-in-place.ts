@@ -4,8 +4,8 @@ import { type AcceptedStore, draftPhaseRun } from './phase-run-draft.ts';
 import type { PhaseRunName, PhaseRunWriter } from './phase-run-writer.ts';
 
 /**
- * Creates the PhaseRun of a store at its place. One that comes late into the history of its slot may find that place
- * taken by another that comes late, and then takes the next one that is free.
+ * Creates the PhaseRun of a store at its place. One that comes late may find its place taken by another that comes late, and
+ * then takes the next one that is free.
  * @throws KubeError, AlreadyExists when there is none
  */
 export async function createInPlace(

@@ -23,7 +23,7 @@ export interface AcceptedStore {
   readonly runId: string;
   /** Place in the slot. */
   readonly order: number;
-  /** Set where {@link order} lies in the history of the slot: the places from there up to this one will do as well. */
+  /** Set for a store that comes late: the places behind {@link order}, up to this one, will do as well. */
   readonly orderBelow?: number;
   /** The Kubernetes namespace of the customer's runs. */
   readonly namespace: string;

@@ -6,9 +6,9 @@ import { admitStore } from '../store/admission.ts';
 import { listCommittedRuns } from '../store/committed-runs.ts';
 import type { CommittedRunsListener } from '../store/committed-runs-listener.ts';
 import type { Database } from '../store/database.ts';
+import { findLatePlace } from '../store/late-place.ts';
 import { putPayload } from '../store/payloads.ts';
 import type { Caller } from '../store/principal.ts';
-import { findHistoricPlace } from '../store/slot-history.ts';
 import type { StoreStage } from '../telemetry/families/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { authoriseRepository } from './authorise.ts';
@@ -92,7 +92,7 @@ async function admit(deps: StoreRunDependencies, { request, caller, traceparent 
   };
 }
 
-/** Makes what comes late history, if its slot has moved on since. */
+/** Puts what comes late behind what it followed, and before what has arrived since. */
 async function placeInTime<Store extends AcceptedStore>(
   { database }: StoreRunDependencies,
   store: Store,
@@ -100,10 +100,10 @@ async function placeInTime<Store extends AcceptedStore>(
 ): Promise<Store> {
   if (storedAt === undefined) return store;
   const { customerId, request } = store;
-  const finding = findHistoricPlace(database.pool, { ...request, customerId, storedAt });
+  const finding = findLatePlace(database.pool, { ...request, customerId, storedAt });
   const place = await resultWithin(ADMIT_MS, finding);
   if (place === undefined) throw databaseUnavailable();
-  return place === null ? store : { ...store, order: place.order, orderBelow: place.below };
+  return { ...store, order: place.order, orderBelow: place.below };
 }
 
 /** Puts a payload that is too large for a PhaseRun where the PhaseRun's reference will find it. */

@@ -41,10 +41,23 @@ export class Platform {
     this.#timeoutMs = timeoutMs;
   }
 
-  async store(result: PhaseResult): Promise<Acknowledgement> {
+  /** Stores what its caller has just stored: it is the newest. */
+  store(result: PhaseResult): Promise<Acknowledgement> {
+    return this.#store(result, {});
+  }
+
+  /** Stores what lay on disk: it says since when, and becomes history where newer results have arrived meanwhile. */
+  storeLate(result: PhaseResult): Promise<Acknowledgement> {
+    const storedAt = new Date(result.timestamp);
+    // A file of another hand may hold anything; without a time the result is the newest.
+    const isTime = !Number.isNaN(storedAt.getTime());
+    return this.#store(result, isTime ? { 'x-phase-stored-at': storedAt.toISOString() } : {});
+  }
+
+  async #store(result: PhaseResult, headers: Readonly<Record<string, string>>): Promise<Acknowledgement> {
     const answer = await this.#ask('phases/store', {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': result.idempotencyKey },
+      headers: { 'content-type': 'application/json', 'idempotency-key': result.idempotencyKey, ...headers },
       body: toRequestBody(result),
     });
     return readAcknowledgement(answer);

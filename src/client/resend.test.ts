@@ -58,6 +58,8 @@ describe('re-sending', () => {
       server.received[0]?.headers['idempotency-key'],
     );
     expect(server.received[1]?.body).toEqual(server.received[0]?.body);
+    const storedAt = server.received.map(({ headers }) => headers['x-phase-stored-at']);
+    expect(storedAt).toEqual([undefined, expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/), undefined]);
     expect(await filesKept()).toEqual([]);
   });
 

@@ -14,7 +14,7 @@ export interface Resent {
 
 /**
  * Sends what is pending, oldest first, and stops where the platform stops answering: whoever arrives last is the
- * newest of its slot. A refused result holds nobody back. Never throws.
+ * newest of its slot, unless somebody else's result came between. A refused result holds nobody back. Never throws.
  */
 export async function resendPending(
   pending: readonly PendingResult[],
@@ -24,7 +24,7 @@ export async function resendPending(
   let count = 0;
   for (const [index, one] of pending.entries()) {
     try {
-      await to.retrying.run(() => to.platform.store(one.result));
+      await to.retrying.run(() => to.platform.storeLate(one.result));
       count += 1;
       await to.folder.remove(one);
     } catch (error) {

@@ -23,6 +23,7 @@ import { findCustomerOfRun } from '../../../src/store/executions.ts';
 import { findForgeOwner, listForgeAccounts, removeForgeAccount } from '../../../src/store/forge-accounts.ts';
 import { currentIncarnation } from '../../../src/store/incarnation.ts';
 import { deleteIssueRuns } from '../../../src/store/issue-deletion.ts';
+import { findLatePlace } from '../../../src/store/late-place.ts';
 import { listPendingMigrations } from '../../../src/store/migrate.ts';
 import { deleteUnusedPayloads, findPayload, putPayload } from '../../../src/store/payloads.ts';
 import type { Caller } from '../../../src/store/principal.ts';
@@ -30,7 +31,6 @@ import { verifyReceipts } from '../../../src/store/receipts.ts';
 import { getRepositoryAccess } from '../../../src/store/repository-access.ts';
 import { retrievePhases } from '../../../src/store/retrieve.ts';
 import { notifyCommitted } from '../../../src/store/run-records.ts';
-import { findHistoricPlace } from '../../../src/store/slot-history.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { makeCustomer, makeRun, openDatabase, repository } from './builders.ts';
 
@@ -165,9 +165,9 @@ async function callEverything(pool: Connection): Promise<void> {
     await getRepositoryAccess(pool, caller, subject.repository);
   }
   const storedAt = new Date().toISOString();
-  for (const phase of PHASES) await findHistoricPlace(pool, { ...subject, customerId, phase, storedAt });
+  for (const phase of PHASES) await findLatePlace(pool, { ...subject, customerId, phase, storedAt });
   const { commitSha: _, ...ofIssue } = subject;
-  await findHistoricPlace(pool, { ...ofIssue, customerId, phase: 'scan', storedAt });
+  await findLatePlace(pool, { ...ofIssue, customerId, phase: 'scan', storedAt });
   await deleteIssueRuns(pool, { ...ofIssue, customerId, actor: 'key:ci' });
   await touchApiKeys(pool, [{ keyId: key.id, usedAt: new Date().toISOString() }]);
   await rotateApiKey(pool, customerId, key.id, { overlapSeconds: 60 });

@@ -3,7 +3,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { archiveRun } from '../../../src/store/archive.ts';
 import { deleteIssueRuns } from '../../../src/store/issue-deletion.ts';
-import { findHistoricPlace } from '../../../src/store/slot-history.ts';
+import { findLatePlace } from '../../../src/store/late-place.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { makeCustomer, makeRun, openDatabase, repository } from './builders.ts';
 
@@ -18,6 +18,9 @@ beforeEach(async () => {
 });
 
 const minute = (n: number) => `2026-03-01T10:${String(n).padStart(2, '0')}:00.000Z`;
+
+/** The place in a slot of which nothing is known. */
+const FREE = { order: 1, below: 1024 };
 
 /** A row at this place that arrived in this minute. */
 async function put(order: number, arrivedAt: number, phase: 'validation' | 'mitigation' = 'validation') {
@@ -35,7 +38,7 @@ async function put(order: number, arrivedAt: number, phase: 'validation' | 'miti
 }
 
 const place = (storedAt: number, phase: 'validation' | 'mitigation' = 'validation') =>
-  findHistoricPlace(pool, {
+  findLatePlace(pool, {
     customerId,
     phase,
     repository: repository(),
@@ -45,50 +48,50 @@ const place = (storedAt: number, phase: 'validation' | 'mitigation' = 'validatio
 
 describe('the place of a run that was stored at minute 10', () => {
   const cases = [
-    { name: 'an empty slot', rows: [], want: null },
-    { name: 'only older runs', rows: [[1024, 5]], want: null },
-    { name: 'one newer run', rows: [[4096, 20]], want: { order: 1, below: 4096 } },
+    { name: 'an empty slot', rows: [], want: { order: 1, below: 1024 } },
+    { name: 'only older runs', rows: [[1024, 5]], want: { order: 1025, below: 2048 } },
+    { name: 'one newer run', rows: [[4096, 20]], want: { order: 1, below: 1024 } },
     {
       name: 'an older one and a newer one',
       rows: [
         [2048, 5],
         [4096, 20],
       ],
-      want: { order: 2049, below: 4096 },
+      want: { order: 2049, below: 3072 },
     },
     {
       name: 'several newer ones: before the first',
       rows: [
         [2048, 5],
-        [4096, 20],
+        [3072, 20],
         [5120, 30],
       ],
-      want: { order: 2049, below: 4096 },
+      want: { order: 2049, below: 3072 },
     },
     {
-      name: 'another late one that came before it: behind that',
+      name: 'a late one that came before it: behind that, although it arrived later',
       rows: [
         [2048, 5],
         [2049, 25],
-        [4096, 20],
       ],
-      want: { order: 2050, below: 4096 },
+      want: { order: 2050, below: 3072 },
     },
     {
-      name: 'a newest run that was ordered without the sequence, and older ones',
+      name: 'a late one, and then a newer one',
       rows: [
         [2048, 5],
-        [2049, 20],
+        [2049, 25],
+        [3072, 30],
       ],
-      want: { order: 1, below: 2049 },
+      want: { order: 2050, below: 3072 },
     },
     {
-      name: 'no room at all: beside the neighbour, not behind the newer one',
+      name: 'a full gap: beside the last one',
       rows: [
-        [1, 5],
-        [2, 20],
+        [2047, 25],
+        [2048, 20],
       ],
-      want: { order: 1, below: 2 },
+      want: { order: 2047, below: 2048 },
     },
   ] as const;
   test.each(cases)('with $name', async ({ rows, want }) => {
@@ -99,23 +102,24 @@ describe('the place of a run that was stored at minute 10', () => {
 
 test('validation and mitigation have one order', async () => {
   await put(2048, 20, 'mitigation');
-  expect(await place(10, 'validation')).toEqual({ order: 1, below: 2048 });
+  expect(await place(10, 'validation')).toEqual({ order: 1, below: 1024 });
+  expect(await place(30, 'validation')).toEqual({ order: 2049, below: 3072 });
 });
 
 test('another issue and another customer do not matter', async () => {
-  await put(2048, 20);
+  await put(2048, 5);
   const other = { customerId, phase: 'validation', repository: repository(), storedAt: minute(10) } as const;
-  expect(await findHistoricPlace(pool, { ...other, issueNumber: 5 })).toBeNull();
+  expect(await findLatePlace(pool, { ...other, issueNumber: 5 })).toEqual(FREE);
   const stranger = (await makeCustomer(pool)).customerId;
-  expect(await findHistoricPlace(pool, { ...other, customerId: stranger, issueNumber: 1204 })).toBeNull();
+  expect(await findLatePlace(pool, { ...other, customerId: stranger, issueNumber: 1204 })).toEqual(FREE);
 });
 
 test('scans are placed by their commit, or by their issue where they have none', async () => {
   const scan = { customerId, phase: 'scan', repository: repository(), storedAt: minute(10) } as const;
-  await archiveRun(pool, makeRun({ customerId, phase: 'scan', order: 2048 }));
-  expect(await findHistoricPlace(pool, { ...scan, commitSha: '7776c71' })).toMatchObject({ below: 2048 });
-  expect(await findHistoricPlace(pool, { ...scan, commitSha: 'other' })).toBeNull();
-  expect(await findHistoricPlace(pool, { ...scan, issueNumber: 1204 })).toBeNull();
+  await archiveRun(pool, makeRun({ customerId, phase: 'scan', order: 1025 }));
+  expect(await findLatePlace(pool, { ...scan, commitSha: '7776c71' })).toEqual({ order: 1026, below: 2048 });
+  expect(await findLatePlace(pool, { ...scan, commitSha: 'other' })).toEqual(FREE);
+  expect(await findLatePlace(pool, { ...scan, issueNumber: 1204 })).toEqual(FREE);
 });
 
 describe('a deletion', () => {
@@ -134,17 +138,14 @@ describe('a deletion', () => {
 
   test('since then takes the run with it', async () => {
     await deleteAll(20);
-    const found = await place(10);
-    const run = makeRun({ customerId, ...(found && { order: found.order }) });
+    const run = makeRun({ customerId, order: (await place(10)).order });
     expect(await archiveRun(pool, run)).toMatchObject({ disposition: 'deleted' });
   });
 
   test('before it does not, even where newer runs put it into history', async () => {
     await deleteAll(5);
-    expect(await place(10)).toBeNull();
     await archiveRun(pool, makeRun({ customerId }));
-    const found = await place(10);
-    const run = makeRun({ customerId, data: { late: true }, ...(found && { order: found.order }) });
+    const run = makeRun({ customerId, data: { late: true }, order: (await place(10)).order });
     expect(await archiveRun(pool, run)).toMatchObject({ disposition: 'inserted' });
   });
 });
