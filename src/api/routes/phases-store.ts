@@ -1,22 +1,11 @@
 import type { FastifyInstance } from 'fastify';
-import { parseStoreRequest, type StoreRequest } from '../../domain/store-request.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
+import { parseStoreRequest } from '../../domain/store-request.ts';
+import { answerStore, STORE_BODY_LIMIT_BYTES } from '../answer-store.ts';
 import { CREDENTIAL_PROBLEMS } from '../credential-problems.ts';
 import { documentOnly } from '../document-only.ts';
-import {
-  type StoreAnswer,
-  storeAnswerSchema,
-  storeBodySchema,
-  storeHeadersSchema,
-} from '../phase-schemas.ts';
-import { callerOf } from '../plugins/authentication.ts';
-import { fieldProblem } from '../problem.ts';
+import { storeAnswerSchema, storeBodySchema, storeHeadersSchema } from '../phase-schemas.ts';
 import { problemResponses } from '../problem-responses.ts';
-import { type StoreRunDependencies, storeRun } from '../store-run.ts';
-import type { StoredRun } from '../store-settle.ts';
-import { storedAtOf } from '../stored-at.ts';
-
-const BODY_LIMIT_BYTES = 10 * 1024 * 1024;
+import type { StoreRunDependencies } from '../store-run.ts';
 
 /** `POST /api/v1/phases/store`: keeps a result. A 2xx means that it is durable; 200, that `retrieve` sees it. */
 export function registerStore(app: FastifyInstance, deps: StoreRunDependencies): void {
@@ -24,7 +13,7 @@ export function registerStore(app: FastifyInstance, deps: StoreRunDependencies):
     '/api/v1/phases/store',
     {
       onRequest: app.authenticate,
-      bodyLimit: BODY_LIMIT_BYTES,
+      bodyLimit: STORE_BODY_LIMIT_BYTES,
       validatorCompiler: documentOnly,
       schema: {
         operationId: 'storePhaseResult',
@@ -62,33 +51,6 @@ export function registerStore(app: FastifyInstance, deps: StoreRunDependencies):
         },
       },
     },
-    async (request, reply) => {
-      const stored = readBody(request.body, deps.metrics);
-      const caller = callerOf(request);
-      const { traceparent, headers } = request;
-      const storedAt = storedAtOf(headers);
-      const run = await storeRun(deps, { request: stored, caller, traceparent, storedAt });
-      deps.metrics.store.acknowledged.inc({ durability: run.persisted ? 'row' : 'object' });
-      return reply.code(run.persisted ? 200 : 202).send(makeAnswer(stored, run));
-    },
+    (request, reply) => answerStore(deps, request, reply, { parse: parseStoreRequest, persistedStatus: 200 }),
   );
-}
-
-function readBody(body: unknown, { store }: Pick<Metrics, 'store'>): StoreRequest {
-  const startedAt = performance.now();
-  const parsed = parseStoreRequest(body);
-  store.stage.observe({ stage: 'normalise' }, (performance.now() - startedAt) / 1000);
-  if (!parsed.ok) throw fieldProblem(parsed.errors);
-  return parsed.value;
-}
-
-function makeAnswer({ phase }: StoreRequest, { id, persisted, phaseRun, session }: StoredRun): StoreAnswer {
-  return {
-    success: true,
-    id,
-    phase,
-    persisted,
-    phaseRun,
-    ...(session && { sessionId: session.id, sessionState: session.state }),
-  };
 }

@@ -1,0 +1,57 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ParsedStoreRequest, StoreRequest } from '../domain/store-request.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { StoreAnswer } from './phase-schemas.ts';
+import { callerOf } from './plugins/authentication.ts';
+import { fieldProblem } from './problem.ts';
+import { type StoreRunDependencies, storeRun } from './store-run.ts';
+import type { StoredRun } from './store-settle.ts';
+import { storedAtOf } from './stored-at.ts';
+
+/** What the routes that store differ in. */
+export interface StoreRoute {
+  readonly parse: (body: unknown) => ParsedStoreRequest;
+  /** The status of a result that is a row. */
+  readonly persistedStatus: 200 | 201;
+}
+
+/** A result with files of a repository in it is large. */
+export const STORE_BODY_LIMIT_BYTES = 10 * 1024 * 1024;
+
+/** Stores what the body of a request holds, and answers: 202 while it is durable but not yet a row. */
+export async function answerStore(
+  deps: StoreRunDependencies,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { parse, persistedStatus }: StoreRoute,
+): Promise<FastifyReply> {
+  const stored = readBody(request.body, parse, deps.metrics);
+  const { traceparent, headers } = request;
+  const call = { request: stored, caller: callerOf(request), traceparent, storedAt: storedAtOf(headers) };
+  const run = await storeRun(deps, call);
+  deps.metrics.store.acknowledged.inc({ durability: run.persisted ? 'row' : 'object' });
+  return reply.code(run.persisted ? persistedStatus : 202).send(makeAnswer(stored, run));
+}
+
+function readBody(
+  body: unknown,
+  parse: StoreRoute['parse'],
+  { store }: Pick<Metrics, 'store'>,
+): StoreRequest {
+  const startedAt = performance.now();
+  const parsed = parse(body);
+  store.stage.observe({ stage: 'normalise' }, (performance.now() - startedAt) / 1000);
+  if (!parsed.ok) throw fieldProblem(parsed.errors);
+  return parsed.value;
+}
+
+function makeAnswer({ phase }: StoreRequest, { id, persisted, phaseRun, session }: StoredRun): StoreAnswer {
+  return {
+    success: true,
+    id,
+    phase,
+    persisted,
+    phaseRun,
+    ...(session && { sessionId: session.id, sessionState: session.state }),
+  };
+}
