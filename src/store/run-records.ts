@@ -2,7 +2,9 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import type { ArchivableRun, CommittedRun } from '../domain/run.ts';
 import { SESSION_STATES, type SessionTransition } from '../domain/session.ts';
+import { phaseEventOf } from '../domain/webhook-event.ts';
 import type { Connection } from './database.ts';
+import { enqueueRunEvents } from './webhook-outbox.ts';
 
 const nothing = z.object({});
 
@@ -42,8 +44,8 @@ const recorded = z.object({
 });
 
 /**
- * Records what was done: the session's steps, the audit event, the notification. What else was known of the run
- * (that it repeated another, that it was quarantined) is over.
+ * Records what was done: the session's steps, what subscriptions are to be told of it, the audit event, the
+ * notification. What else was known of the run (that it repeated another, that it was quarantined) is over.
  * @returns the steps that were not recorded before
  */
 export async function recordRun(
@@ -67,7 +69,9 @@ export async function recordRun(
       ) WITH ORDINALITY AS step (from_state, to_state, position)
       ORDER BY step.position
       ON CONFLICT DO NOTHING
-      RETURNING from_state, to_state
+      RETURNING session_id, from_state, to_state
+    ), told AS (
+      ${enqueueRunEvents(run.customerId, phaseEventOf(run, committed), stepsOfSession)}
     ), audited AS (
       INSERT INTO audit_events (customer_id, event_type, metadata)
       VALUES (${run.customerId}, ${`phaserun.${committed.disposition}`}, ${JSON.stringify(auditOf(record))}::jsonb)
@@ -85,6 +89,11 @@ export async function recordRun(
   `);
   return transitions;
 }
+
+/** As the outbox wants them; the session was written by an earlier statement of the transaction. */
+const stepsOfSession = sql.fragment`
+  SELECT s.id, s.customer_id, s.role, s.task_id, s.repository_id, s.subject, s.outcome, steps.from_state, steps.to_state
+  FROM steps JOIN sessions s ON s.id = steps.session_id`;
 
 /** Wakes who waits for a run about which nothing had to be written. */
 export async function notifyCommitted(connection: Connection, committed: CommittedRun): Promise<void> {
