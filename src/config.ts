@@ -50,6 +50,12 @@ const environment = z.object({
   SESSION_RETENTION_DAYS: integer(1, 3650).default(7),
   MAX_ARCHIVED_PHASERUNS: integer(0, 1_000_000).default(5000),
   RECONCILE_CONCURRENCY: integer(1, 256).default(16),
+  IDEMPOTENCY_ENABLED: flag.default(true),
+  IDEMPOTENCY_TTL_SECONDS: integer(1, 31_536_000).default(86_400),
+  RATE_LIMIT_PER_HOUR: integer(0, 1_000_000_000).default(20_000),
+  AUTH_FAILURES_PER_MINUTE: integer(0, 1_000_000).default(300),
+  MAX_REQUESTS_IN_FLIGHT: integer(1, 1_000_000).default(1_000),
+  MAX_EVENT_LOOP_DELAY_MS: integer(10, 600_000).default(1_000),
   KUBEBUILDER_ASSETS: z.string().optional(),
   XDG_CACHE_HOME: z.string().optional(),
 });
@@ -62,6 +68,17 @@ export interface OidcSettings {
   readonly audience: string;
   /** Where its keys are; undefined: where its discovery document says. */
   readonly jwksUrl: string | undefined;
+}
+
+/** How much an API replica takes on; of the rates 0 is no limit. */
+export interface LimitSettings {
+  /** Requests of one customer, over all replicas where there is a Redis, else over each. */
+  readonly requestsPerHour: number;
+  /** Credentials from one address that are not good. */
+  readonly authFailuresPerMinute: number;
+  readonly requestsInFlight: number;
+  /** Mean lateness of the event loop over a second. */
+  readonly eventLoopDelayMs: number;
 }
 
 /** Typed settings of a process. */
@@ -89,6 +106,9 @@ export interface Config {
   /** Archived PhaseRuns with a TTL that may stay in the cluster; the oldest go first. */
   readonly maxArchivedPhaseRuns: number;
   readonly reconcileConcurrency: number;
+  /** Whether an Idempotency-Key is heeded, and how long what was answered under it is kept. */
+  readonly idempotency: { readonly enabled: boolean; readonly ttlSeconds: number };
+  readonly limits: LimitSettings;
   /** Folder with kube-apiserver and etcd, for `dev`. */
   readonly kubebuilderAssets: string | undefined;
   /** Where downloads and builds are kept from run to run. */
@@ -124,6 +144,13 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     sessionRetentionDays: env.SESSION_RETENTION_DAYS,
     maxArchivedPhaseRuns: env.MAX_ARCHIVED_PHASERUNS,
     reconcileConcurrency: env.RECONCILE_CONCURRENCY,
+    idempotency: { enabled: env.IDEMPOTENCY_ENABLED, ttlSeconds: env.IDEMPOTENCY_TTL_SECONDS },
+    limits: {
+      requestsPerHour: env.RATE_LIMIT_PER_HOUR,
+      authFailuresPerMinute: env.AUTH_FAILURES_PER_MINUTE,
+      requestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,
+      eventLoopDelayMs: env.MAX_EVENT_LOOP_DELAY_MS,
+    },
     kubebuilderAssets: env.KUBEBUILDER_ASSETS,
     cacheDirectory: env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),
   };

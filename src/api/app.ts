@@ -1,5 +1,6 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { Cache } from '../cache/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Database } from '../store/database.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -8,9 +9,12 @@ import { useAuthentication } from './plugins/authentication.ts';
 import { useJsonBodies } from './plugins/body-parser.ts';
 import { useDrain } from './plugins/drain.ts';
 import { useHttpMetrics } from './plugins/http-metrics.ts';
+import { useIdempotency } from './plugins/idempotency.ts';
 import { useKeyUsage } from './plugins/key-usage.ts';
+import { type LoadLimits, useLoadShedding } from './plugins/load-shedding.ts';
 import { useOpenApi } from './plugins/openapi.ts';
 import { answerClientError, answerFrameworkError, useProblems } from './plugins/problem.ts';
+import { type RateLimits, useRateLimits } from './plugins/rate-limit.ts';
 import { requestIdOf, useRequestContext } from './plugins/request-context.ts';
 import { type HealthDependencies, registerHealth } from './routes/health.ts';
 import { registerIndex } from './routes/index.ts';
@@ -29,11 +33,15 @@ export interface AppDependencies {
   readonly health: Omit<HealthDependencies, 'version'>;
   /** Answers `unavailable` at once while it is away. */
   readonly database: Database;
+  /** In front of the database; everything works without it. */
+  readonly cache: Cache;
   readonly committedRuns: StoreRunDependencies['committedRuns'];
   readonly kubernetes: KubeClient;
   readonly namespaceOf: StoreRunDependencies['namespaceOf'];
   /** Says whom tokens (JWT) speak for; without an issuer it refuses them all. */
   readonly tokens: TokenVerifier;
+  readonly idempotency: { readonly enabled: boolean; readonly ttlSeconds: number };
+  readonly limits: RateLimits & LoadLimits;
 }
 
 const MIB = 1024 * 1024;
@@ -41,6 +49,8 @@ const MIB = 1024 * 1024;
 /** Headers have to arrive within this, and the whole request within the next: slow clients hold no sockets for ever. */
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 60_000;
+/** How often Node looks for those that took longer. */
+const TIMEOUT_CHECK_MS = 5_000;
 /** Longer than load balancers keep idle connections (60 s), so that they close first and never meet a closed one. */
 const KEEP_ALIVE_MS = 72_000;
 
@@ -53,7 +63,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     bodyLimit: MIB,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
     // A request that arrives on an open connection while the server closes is served, and the connection closed:
     // runners do not retry.
     return503OnClosing: false,
@@ -69,8 +79,11 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   useRequestContext(app);
   useHttpMetrics(app, deps.metrics);
   useProblems(app);
+  useLoadShedding(app, deps);
   useJsonBodies(app);
   useAuthentication(app, deps);
+  useRateLimits(app, deps);
+  useIdempotency(app, { ...deps, ...deps.idempotency });
   useKeyUsage(app, deps);
   // What comes after sees every route, so it is registered before them.
   app.register((scope) => registerAll(scope, deps));

@@ -5,9 +5,12 @@ interface DocumentedProblem {
   readonly content: { readonly 'application/problem+json': { readonly schema: typeof problemSchema } };
 }
 
-/** The part of a route's `response` schema that documents these problems, by status. */
+/** What any route may answer that asks who calls. */
+const EVERYWHERE = ['RATE_LIMITED', 'OVERLOADED'] as const satisfies readonly ProblemCode[];
+
+/** The part of a route's `response` schema that documents these problems, by status, and those of every such route. */
 export function problemResponses(...codes: ProblemCode[]): Record<number, DocumentedProblem> {
-  const byStatus = Map.groupBy(codes, (code) => PROBLEMS[code].status);
+  const byStatus = Map.groupBy(new Set([...codes, ...EVERYWHERE]), (code) => PROBLEMS[code].status);
   const documented = [...byStatus].map(([status, group]) => {
     const description = group.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' ');
     return [

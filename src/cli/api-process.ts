@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { buildApp } from '../api/app.ts';
 import { createTokenVerifier } from '../api/tokens/token-verifier.ts';
+import { createCache } from '../cache/cache.ts';
 import type { Config } from '../config.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { createInformer } from '../kube/informer.ts';
@@ -15,9 +16,9 @@ import { createCommittedRunsListener } from '../store/committed-runs-listener.ts
 import { createDatabase } from '../store/database.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import { observeDatabase, observeInformer, observeKubeClient } from '../telemetry/observers.ts';
+import { observeCache, observeDatabase, observeInformer, observeKubeClient } from '../telemetry/observers.ts';
 import { kubeSource } from './kube-source.ts';
-import { databaseHealth, kubernetesHealth } from './process-health.ts';
+import { databaseHealth, kubernetesHealth, redisHealth } from './process-health.ts';
 import type { RunningProcess } from './running-process.ts';
 import { readTokenIssuers } from './token-issuers.ts';
 import { readVersion } from './version.ts';
@@ -42,6 +43,9 @@ export async function startApi(
   });
   opened.defer(() => database.close());
   metrics.postgres.watchPool(() => database.connections());
+  const cache = createCache({ url: config.redisUrl, logger, observer: observeCache(metrics) });
+  opened.defer(() => cache.close());
+  if (cache.state() !== 'disabled') metrics.redis.watchConnection(() => cache.state() === 'connected');
   const committedRuns = createCommittedRunsListener({
     url: config.databaseUrl,
     pool: database.pool,
@@ -68,14 +72,17 @@ export async function startApi(
     exposeMetrics: config.prometheusMetrics,
     health: {
       database: databaseHealth(config, database),
-      redis: undefined,
+      redis: redisHealth(cache),
       kubernetes: kubernetesHealth(kubernetes),
       isDraining: () => draining,
     },
     database,
+    cache,
     committedRuns,
     kubernetes,
     tokens,
+    idempotency: config.idempotency,
+    limits: config.limits,
     namespaceOf(customerId) {
       if (!namespaces.hasSynced()) throw namespacesUnknown();
       return namespaceOfCustomer(namespaces.list(), customerId) ?? config.namespace;

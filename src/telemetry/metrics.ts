@@ -6,9 +6,11 @@ import { createHttpMetrics } from './families/http.ts';
 import { createInformerMetrics } from './families/informer.ts';
 import { createKubernetesClientMetrics } from './families/kubernetes-client.ts';
 import { createLeaderElectionMetrics } from './families/leader-election.ts';
+import { createLimitMetrics } from './families/limits.ts';
 import { createPostgresMetrics } from './families/postgres.ts';
 import { createProductFamilies } from './families/product.ts';
 import { createReconcileMetrics } from './families/reconcile.ts';
+import { createRedisMetrics } from './families/redis.ts';
 import { createStoreMetrics } from './families/store.ts';
 import { createWorkQueueMetrics } from './families/work-queue.ts';
 import { ProductMetrics } from './product-metrics.ts';
@@ -34,6 +36,8 @@ export interface Metrics {
   readonly events: ReturnType<typeof createEventMetrics>;
   readonly kubernetes: ReturnType<typeof createKubernetesClientMetrics>;
   readonly postgres: ReturnType<typeof createPostgresMetrics>;
+  readonly redis: ReturnType<typeof createRedisMetrics>;
+  readonly limits: ReturnType<typeof createLimitMetrics>;
   /** Content type of {@link Metrics.expose}. */
   readonly contentType: string;
   /** All metrics in the Prometheus text format. */
@@ -57,6 +61,8 @@ export function createMetrics({ defaultMetrics, seriesLimit = 2_000 }: MetricsOp
     events: createEventMetrics(registry),
     kubernetes: createKubernetesClientMetrics(registry),
     postgres: createPostgresMetrics(registry),
+    redis: createRedisMetrics(registry),
+    limits: createLimitMetrics(registry),
     contentType: registry.contentType,
     expose: () => registry.metrics(),
   };

@@ -25,6 +25,16 @@ export function observeDatabase({ postgres }: Pick<Metrics, 'postgres'>) {
   };
 }
 
+/** Times round trips to Redis by what they are for. */
+export function observeCache({ redis }: Pick<Metrics, 'redis'>) {
+  return {
+    onCommand(command: string, seconds: number, ok: boolean): void {
+      redis.duration.observe({ command }, seconds);
+      if (!ok) redis.errors.inc({ command });
+    },
+  };
+}
+
 /** Follows one informer; `resource` is the plural of what it watches. */
 export function observeInformer({ informer }: Pick<Metrics, 'informer'>, resource: string) {
   informer.relists.inc({ resource }, 0);

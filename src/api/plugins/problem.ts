@@ -60,7 +60,8 @@ function answer(error: FastifyError | Error, request: FastifyRequest, reply: Fas
     .send(JSON.stringify(makeProblem(problem, request.id)));
 }
 
-function toProblemError(error: FastifyError | Error, request: FastifyRequest): ProblemError {
+/** The problem behind whatever a request failed with. */
+export function toProblemError(error: FastifyError | Error, request: FastifyRequest): ProblemError {
   if (error instanceof ProblemError) return error;
   return (
     faultOf(error) ??

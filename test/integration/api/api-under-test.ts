@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { sql } from 'slonik';
 import { afterAll } from 'vitest';
@@ -6,6 +7,8 @@ import { z } from 'zod';
 import { buildApp } from '../../../src/api/app.ts';
 import type { TokenIssuer } from '../../../src/api/tokens/token-issuer.ts';
 import { createTokenVerifier } from '../../../src/api/tokens/token-verifier.ts';
+import { createCache } from '../../../src/cache/cache.ts';
+import { type LimitSettings } from '../../../src/config.ts';
 import { Controller } from '../../../src/controller/controller.ts';
 import { createControllerObserver } from '../../../src/controller/controller-observer.ts';
 import { createPostgresArchive } from '../../../src/controller/postgres-archive.ts';
@@ -44,7 +47,20 @@ export interface ApiOptions {
   /** Whose tokens it believes; nobody's when absent. */
   readonly tokenIssuers?: readonly TokenIssuer[];
   readonly logger?: Logger;
+  /** Undefined: as when REDIS_URL is not set. */
+  readonly redisUrl?: string;
+  readonly limits?: Partial<LimitSettings>;
+  /** Registers routes of the test's own. */
+  readonly routes?: (app: FastifyInstance) => void;
 }
+
+/** More than any test needs that is not about limits. */
+const GENEROUS: LimitSettings = {
+  requestsPerHour: 0,
+  authFailuresPerMinute: 0,
+  requestsInFlight: 10_000,
+  eventLoopDelayMs: 60_000,
+};
 
 /** An API replica listening on a free port, with everything behind it real; closed at the end of the file. */
 export async function startApi({
@@ -53,6 +69,9 @@ export async function startApi({
   namespace,
   tokenIssuers = [],
   logger = silent,
+  redisUrl,
+  limits = {},
+  routes = () => undefined,
 }: ApiOptions): Promise<ApiUnderTest> {
   const metrics = createMetrics({ defaultMetrics: false });
   const applicationName = 'api-under-test';
@@ -60,6 +79,7 @@ export async function startApi({
   const { pool } = database;
   const committedRuns = createCommittedRunsListener({ url: databaseUrl, pool, applicationName, logger });
   const client = createKubeClient({ kind: 'kubeconfig', path: kubeconfigPath }, { logger });
+  const cache = createCache({ url: redisUrl, logger });
   let draining = false;
   const app = buildApp({
     version: '0.0.0-test',
@@ -68,21 +88,26 @@ export async function startApi({
     exposeMetrics: true,
     health: {
       database: databaseUrl === undefined ? undefined : { ping: () => pingOrThrow(database) },
-      redis: undefined,
+      redis: redisUrl === undefined ? undefined : { ping: () => pingOrThrow(cache) },
       kubernetes: { ping: (signal) => client.request({ method: 'GET', path: '/version', signal }) },
       isDraining: () => draining,
     },
     database,
+    cache,
     committedRuns,
     kubernetes: client,
     namespaceOf: () => namespace,
     tokens: createTokenVerifier(tokenIssuers),
+    idempotency: { enabled: true, ttlSeconds: 86_400 },
+    limits: { ...GENEROUS, ...limits },
   });
+  app.register((scope) => Promise.resolve(routes(scope)));
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= app
       .close()
+      .then(() => cache.close())
       .then(() => committedRuns.close())
       .then(() => client.close())
       .then(() => database.close());
@@ -103,8 +128,8 @@ export async function startApi({
   };
 }
 
-async function pingOrThrow(database: { ping(): Promise<boolean> }): Promise<void> {
-  if (!(await database.ping())) throw new Error('the database does not answer');
+async function pingOrThrow(store: { ping(): Promise<boolean> }): Promise<void> {
+  if (!(await store.ping())) throw new Error('no answer');
 }
 
 /** A controller that works on every PhaseRun of the cluster until the file ends. */

@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { FastifyRequest } from 'fastify';
+import type { IdempotencyScope } from '../store/idempotency.ts';
+import { actorOf, type Caller } from '../store/principal.ts';
+
+/** A request, as far as it decides whether another is the same. */
+type SentRequest = Pick<FastifyRequest, 'method' | 'params' | 'query' | 'body'> & {
+  readonly routeOptions: Pick<FastifyRequest['routeOptions'], 'url'>;
+};
+
+/** Where a key counts: for this caller, at this method and path, however the path was spelled. */
+export function idempotencyScope(
+  { method, routeOptions, params }: SentRequest,
+  { customerId, caller, key }: { readonly customerId: string; readonly caller: Caller; readonly key: string },
+): IdempotencyScope {
+  return { customerId, sha256: sha256Of([actorOf(caller), method, routeOptions.url, params, key]) };
+}
+
+/** What tells a retry from another request under the same key: method, path, query and body, in canonical JSON. */
+export function fingerprintOf({ method, routeOptions, params, query, body }: SentRequest): string {
+  return sha256Of([method, routeOptions.url, params, query, body ?? null]);
+}
+
+function sha256Of(value: readonly unknown[]): string {
+  const canonical = canonicalize(value);
+  if (canonical === undefined) throw new Error('a request must be JSON');
+  return createHash('sha256').update(canonical).digest('hex');
+}

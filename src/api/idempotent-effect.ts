@@ -1,0 +1,72 @@
+import type { Connection } from '../store/database.ts';
+import { toDatabaseError } from '../store/errors.ts';
+import {
+  findIdempotencyRecord,
+  type KeptAnswer,
+  putIdempotencyRecord,
+  tryLockIdempotencyKey,
+} from '../store/idempotency.ts';
+import type { GuardedRequest, Outcome } from './idempotency-guard.ts';
+import { PROBLEMS, ProblemError } from './problem.ts';
+import { isKept, writeProblem } from './replayable-answer.ts';
+import { faultOf } from './upstream-fault.ts';
+
+export interface EffectOptions extends GuardedRequest {
+  /** How long the answer is kept. */
+  readonly ttlSeconds: number;
+  /** Stands in the answer to a request that is refused. */
+  readonly requestId: string;
+}
+
+/**
+ * Runs an effect and keeps its answer, in one transaction: both happen or neither does. A refusal that stays the same is an
+ * answer too; what the effect did until then is rolled back, and the refusal kept.
+ * @throws ProblemError or DatabaseError for what is not kept
+ */
+export function runEffectOnce(
+  pool: Connection,
+  { scope, fingerprint, ttlSeconds, requestId }: EffectOptions,
+  effect: (transaction: Connection) => Promise<KeptAnswer>,
+): Promise<Outcome> {
+  return inTransaction(pool, async (transaction): Promise<Outcome> => {
+    if (!(await tryLockIdempotencyKey(transaction, scope))) return { kind: 'in_flight' };
+    // A statement of its own: it sees what was committed before the lock was had.
+    const found = await findIdempotencyRecord(transaction, scope);
+    if (found !== null) {
+      return found.fingerprint === fingerprint
+        ? { kind: 'replayed', answer: found.answer }
+        : { kind: 'reused' };
+    }
+    const answer = await transaction.transaction(effect).catch((error: unknown) => {
+      return writeProblem(keptProblem(error), requestId);
+    });
+    await putIdempotencyRecord(transaction, scope, { fingerprint, answer, ttlSeconds });
+    return { kind: 'executed', answer };
+  });
+}
+
+/** Runs a body in a transaction; a ProblemError that it throws arrives as such. */
+export async function inTransaction<Result>(
+  pool: Connection,
+  body: (transaction: Connection) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await pool.transaction(body);
+  } catch (error) {
+    throw problemBehind(error) ?? error;
+  }
+}
+
+/** @throws the error, where the same request may be answered otherwise later */
+function keptProblem(error: unknown): ProblemError {
+  const problem = problemBehind(error) ?? faultOf(toDatabaseError(error));
+  if (problem === undefined || !isKept(PROBLEMS[problem.code].status)) throw error;
+  return problem;
+}
+
+function problemBehind(error: unknown): ProblemError | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ProblemError) return cause;
+  }
+  return undefined;
+}
