@@ -121,7 +121,7 @@ function gunzip(encoded: string): JsonObject {
   const decoded = decodeGzip(encoded, GUNZIPPED_LIMIT_BYTES);
   if (!decoded.ok) throw invalidPayload(`${field}: ${decoded.message}`);
   const parsed = parseJsonExactly(decoded.bytes);
-  if (!parsed.ok) throw invalidPayload(`${field}: ${parsed.path} ${parsed.message}`);
+  if (!parsed.ok) throw invalidPayload(`${field}: ${`${parsed.path} ${parsed.message}`.trimStart()}`);
   if (!isJsonObject(parsed.value)) throw invalidPayload(`${field}: must hold a JSON object`);
   return requireStorable(parsed.value);
 }
