@@ -1,9 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ParsedStoreRequest, StoreRequest } from '../domain/store-request.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { CREDENTIAL_PROBLEMS } from './credential-problems.ts';
 import type { StoreAnswer } from './phase-schemas.ts';
 import { callerOf } from './plugins/authentication.ts';
-import { fieldProblem } from './problem.ts';
+import { fieldProblem, type ProblemCode } from './problem.ts';
 import { type StoreRunDependencies, storeRun } from './store-run.ts';
 import type { StoredRun } from './store-settle.ts';
 import { storedAtOf } from './stored-at.ts';
@@ -17,6 +18,23 @@ export interface StoreRoute {
 
 /** A result with files of a repository in it is large. */
 export const STORE_BODY_LIMIT_BYTES = 10 * 1024 * 1024;
+
+/** What can become of a store but success. */
+export const STORE_PROBLEMS = [
+  'BAD_REQUEST',
+  'MALFORMED_JSON',
+  'VALIDATION_FAILED',
+  ...CREDENTIAL_PROBLEMS,
+  'NAMESPACE_FORBIDDEN',
+  'RUN_CONFLICT',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'RUN_NOT_FOUND',
+  'RUN_REJECTED',
+  'RUN_QUARANTINED',
+  'DATABASE_UNAVAILABLE',
+  'KUBERNETES_UNAVAILABLE',
+] as const satisfies readonly ProblemCode[];
 
 /** Stores what the body of a request holds, and answers: 202 while it is durable but not yet a row. */
 export async function answerStore(

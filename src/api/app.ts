@@ -16,9 +16,11 @@ import { useOpenApi } from './plugins/openapi.ts';
 import { answerClientError, answerFrameworkError, useProblems } from './plugins/problem.ts';
 import { type RateLimits, useRateLimits } from './plugins/rate-limit.ts';
 import { requestIdOf, useRequestContext } from './plugins/request-context.ts';
+import { registerAgents } from './routes/agents.ts';
 import { type HealthDependencies, registerHealth } from './routes/health.ts';
 import { registerIndex } from './routes/index.ts';
 import { registerMetrics } from './routes/metrics.ts';
+import { registerPhaseData } from './routes/phase-data.ts';
 import { registerRetrieve } from './routes/phases-retrieve.ts';
 import { registerStore } from './routes/phases-store.ts';
 import type { StoreRunDependencies } from './store-run.ts';
@@ -95,6 +97,9 @@ async function registerAll(app: FastifyInstance, deps: AppDependencies): Promise
   registerIndex(app, deps);
   registerHealth(app, { ...deps.health, version: deps.version });
   if (deps.exposeMetrics) registerMetrics(app, deps.metrics);
-  registerStore(app, { ...deps, phaseRuns: createPhaseRunWriter(deps.kubernetes) });
+  const storing = { ...deps, phaseRuns: createPhaseRunWriter(deps.kubernetes) };
+  registerStore(app, storing);
   registerRetrieve(app, deps);
+  registerAgents(app, deps);
+  registerPhaseData(app, storing);
 }

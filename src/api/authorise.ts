@@ -48,9 +48,21 @@ export function authoriseRepository(
   metrics: Pick<Metrics, 'store'>,
 ): string {
   const customerId = identify(principal, demand, metrics);
-  if (!owned) throw refused('namespace', forbidden(demand), metrics);
+  requireOwned(owned, demand, metrics);
   metrics.store.authentication.inc({ outcome: 'accepted' });
   return customerId;
+}
+
+/**
+ * For a caller that was authorised before the repository was known.
+ * @throws ProblemError 403 unless the repository is open to it
+ */
+export function requireOwned(
+  owned: boolean,
+  demand: RepositoryDemand,
+  metrics: Pick<Metrics, 'store'>,
+): void {
+  if (!owned) throw refused('namespace', forbidden(demand), metrics);
 }
 
 function identify(principal: Principal, { caller, scope }: Demand, metrics: Pick<Metrics, 'store'>): string {

@@ -1,3 +1,5 @@
+import type { PhaseDataSubject } from '../domain/phase-data-request.ts';
+
 /** Stored data as JSON text, by phase; null where there is none. */
 interface StoredResults {
   readonly scan: string | null;
@@ -16,4 +18,16 @@ export function spliceResults({ scan, validation, mitigation }: StoredResults, i
     mitigation === null ? [] : [`"mitigation":{"issue-${issueNumber}":${mitigation}}`],
   ];
   return `{${members.flat().join(',')}}`;
+}
+
+/** The body of an issue-scoped retrieve: the same results, flat, under the oldest names of their phases. */
+export function splicePhaseData(
+  { scan, validation, mitigation }: StoredResults,
+  { repository, issueNumber }: PhaseDataSubject,
+): string {
+  const phases = Object.entries({ scan, validate: validation, mitigate: mitigation })
+    .filter(([, data]) => data !== null)
+    .map(([phase, data]) => `"${phase}":${data}`);
+  const subject = `"repository":${JSON.stringify(repository.fullPath)},"issue_number":${issueNumber}`;
+  return `{${subject},"phases":{${phases.join(',')}}}`;
 }

@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { parseStoreRequest } from '../../domain/store-request.ts';
-import { answerStore, STORE_BODY_LIMIT_BYTES } from '../answer-store.ts';
-import { CREDENTIAL_PROBLEMS } from '../credential-problems.ts';
+import { answerStore, STORE_BODY_LIMIT_BYTES, STORE_PROBLEMS } from '../answer-store.ts';
 import { documentOnly } from '../document-only.ts';
 import { storeAnswerSchema, storeBodySchema, storeHeadersSchema } from '../phase-schemas.ts';
 import { problemResponses } from '../problem-responses.ts';
@@ -33,21 +32,7 @@ export function registerStore(app: FastifyInstance, deps: StoreRunDependencies):
             description: 'The result is durable as a PhaseRun and becomes a row soon.',
             content: { 'application/json': { schema: storeAnswerSchema } },
           },
-          ...problemResponses(
-            'BAD_REQUEST',
-            'MALFORMED_JSON',
-            'VALIDATION_FAILED',
-            ...CREDENTIAL_PROBLEMS,
-            'NAMESPACE_FORBIDDEN',
-            'RUN_CONFLICT',
-            'PAYLOAD_TOO_LARGE',
-            'UNSUPPORTED_MEDIA_TYPE',
-            'RUN_NOT_FOUND',
-            'RUN_REJECTED',
-            'RUN_QUARANTINED',
-            'DATABASE_UNAVAILABLE',
-            'KUBERNETES_UNAVAILABLE',
-          ),
+          ...problemResponses(...STORE_PROBLEMS),
         },
       },
     },

@@ -1,0 +1,162 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import {
+  type PhaseDataSubject,
+  parsePhaseDataRequest,
+  parsePhaseDataSubject,
+} from '../../domain/phase-data-request.ts';
+import type { JsonObject } from '../../domain/run.ts';
+import { deleteIssueRuns } from '../../store/issue-deletion.ts';
+import { actorOf } from '../../store/principal.ts';
+import { getRepositoryAccess } from '../../store/repository-access.ts';
+import { retrievePhases } from '../../store/retrieve.ts';
+import { answerStore, STORE_BODY_LIMIT_BYTES, STORE_PROBLEMS } from '../answer-store.ts';
+import { authoriseRepository, requireOwned } from '../authorise.ts';
+import { CREDENTIAL_PROBLEMS } from '../credential-problems.ts';
+import { resultWithin } from '../deadline.ts';
+import { documentOnly } from '../document-only.ts';
+import { type Effect, IDEMPOTENCY_PROBLEMS, runIdempotently } from '../idempotent.ts';
+import {
+  phaseDataAnswerSchema,
+  phaseDataBodySchema,
+  phaseDataPathSchema,
+  phaseDataQuerySchema,
+} from '../phase-data-schemas.ts';
+import { storeAnswerSchema, storeHeadersSchema } from '../phase-schemas.ts';
+import { callerOf } from '../plugins/authentication.ts';
+import { fieldProblem } from '../problem.ts';
+import { problemResponses } from '../problem-responses.ts';
+import { splicePhaseData } from '../retrieve-answer.ts';
+import type { StoreRunDependencies } from '../store-run.ts';
+import { databaseUnavailable } from '../upstream-fault.ts';
+
+const ISSUE_PATH = '/api/v1/phase_data/:repository/:issue_number';
+
+/** For the one statement of a retrieve. */
+const READ_MS = 10_000;
+
+const ROUTE = { tags: ['phases'], security: [{ apiKey: [] }, { bearer: [] }] };
+const SUBJECT = { params: phaseDataPathSchema, querystring: phaseDataQuerySchema };
+
+/** The issue-scoped way to the rows that `/api/v1/phases` stores and retrieves; a scan has an issue here and no commit. */
+export function registerPhaseData(app: FastifyInstance, deps: StoreRunDependencies): void {
+  registerPost(app, deps);
+  registerGet(app, deps);
+  registerDelete(app, deps);
+}
+
+function registerPost(app: FastifyInstance, deps: StoreRunDependencies): void {
+  app.post(
+    '/api/v1/phase_data',
+    {
+      onRequest: app.authenticate,
+      bodyLimit: STORE_BODY_LIMIT_BYTES,
+      validatorCompiler: documentOnly,
+      schema: {
+        ...ROUTE,
+        operationId: 'storePhaseData',
+        summary: 'Keep what a phase found of an issue',
+        description:
+          'Older than `/api/v1/phases/store`, and the same but for the names. A scan that is stored here is found here, by its issue.',
+        headers: storeHeadersSchema,
+        body: phaseDataBodySchema,
+        response: {
+          201: {
+            description: 'The result is a row.',
+            content: { 'application/json': { schema: storeAnswerSchema } },
+          },
+          202: {
+            description: 'The result is durable as a PhaseRun and becomes a row soon.',
+            content: { 'application/json': { schema: storeAnswerSchema } },
+          },
+          ...problemResponses(...STORE_PROBLEMS),
+        },
+      },
+    },
+    (request, reply) =>
+      answerStore(deps, request, reply, { parse: parsePhaseDataRequest, persistedStatus: 201 }),
+  );
+}
+
+function registerGet(app: FastifyInstance, { database, metrics }: StoreRunDependencies): void {
+  app.get(
+    ISSUE_PATH,
+    {
+      onRequest: app.authenticate,
+      validatorCompiler: documentOnly,
+      schema: {
+        ...ROUTE,
+        ...SUBJECT,
+        operationId: 'retrievePhaseData',
+        summary: 'What is known of an issue',
+        response: {
+          200: {
+            description: 'What is known.',
+            content: { 'application/json': { schema: phaseDataAnswerSchema } },
+          },
+          ...problemResponses(
+            'VALIDATION_FAILED',
+            ...CREDENTIAL_PROBLEMS,
+            'NAMESPACE_FORBIDDEN',
+            'DATABASE_UNAVAILABLE',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const subject = subjectOf(request);
+      const { repository } = subject;
+      const caller = callerOf(request);
+      const reading = retrievePhases(database.pool, caller, { ...subject, scanOfIssue: true });
+      const found = await resultWithin(READ_MS, reading);
+      if (found === undefined) throw databaseUnavailable();
+      authoriseRepository(found, { caller, scope: 'phases:read', repository }, metrics);
+      return reply
+        .header('cache-control', 'no-store')
+        .type('application/json; charset=utf-8')
+        .send(splicePhaseData(found, subject));
+    },
+  );
+}
+
+function registerDelete(app: FastifyInstance, deps: StoreRunDependencies): void {
+  app.delete(
+    ISSUE_PATH,
+    {
+      onRequest: app.authenticate,
+      validatorCompiler: documentOnly,
+      schema: {
+        ...ROUTE,
+        ...SUBJECT,
+        operationId: 'deletePhaseData',
+        summary: 'Delete what is stored of an issue',
+        description:
+          'Its validations and mitigations, and the scans that are known by it. Results on their way from before are not stored any more; later ones are. Sessions, and the scans of commits, stay.',
+        response: {
+          204: z.null().describe('Nothing is stored of this issue.'),
+          ...problemResponses(...IDEMPOTENCY_PROBLEMS, ...CREDENTIAL_PROBLEMS, 'NAMESPACE_FORBIDDEN'),
+        },
+      },
+    },
+    (request, reply) => runIdempotently(request, reply, { scope: 'phases:write' }, deletion(request, deps)),
+  );
+}
+
+function deletion(request: FastifyRequest, { metrics }: StoreRunDependencies): Effect {
+  return async (transaction, customerId) => {
+    const subject = subjectOf(request);
+    const { repository } = subject;
+    const caller = callerOf(request);
+    const { owned } = await getRepositoryAccess(transaction, caller, repository);
+    requireOwned(owned, { caller, scope: 'phases:write', repository }, metrics);
+    await deleteIssueRuns(transaction, { ...subject, customerId, actor: actorOf(caller) });
+    return { status: 204 };
+  };
+}
+
+/** @throws ProblemError 400 */
+function subjectOf({ params, query }: FastifyRequest): PhaseDataSubject {
+  const parsed = parsePhaseDataSubject({ ...(query as JsonObject), ...(params as JsonObject) });
+  if (!parsed.ok) throw fieldProblem(parsed.errors);
+  return parsed.value;
+}
