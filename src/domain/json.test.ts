@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { findInexactNumber, parseJsonExactly } from './json.ts';
-import { findUnstorable, MAX_DEPTH } from './unstorable.ts';
+import { findUnstorable, MAX_DEPTH, WRITTEN_OUT_LIMIT } from './unstorable.ts';
 
 const DEEP = 100_000;
 
@@ -128,6 +128,24 @@ describe('nesting', () => {
     const value: unknown = JSON.parse(nested(MAX_DEPTH));
     expect(findUnstorable(value)).toBeUndefined();
     expect(findUnstorable(value, 'data')).toMatchObject({ message: expect.stringContaining('deeper') });
+  });
+});
+
+describe('numbers that Postgres writes out in full', () => {
+  const many = (number: string, count: number) => `{"data":[${Array(count).fill(number).join(',')}]}`;
+
+  test.each(['1e300', '-1.5e300', '1e-300'])('%s is allowed until all of them take the limit', (number) => {
+    const count = Math.floor(WRITTEN_OUT_LIMIT / 301);
+    expect(parseJsonExactly(many(number, count)).ok).toBe(true);
+    expect(parseJsonExactly(many(number, 2 * count))).toMatchObject({
+      ok: false,
+      path: expect.stringMatching(/^data\[\d+\]$/),
+      message: expect.stringContaining('written out'),
+    });
+  });
+
+  test('those that JavaScript writes so too are as long as they were sent', () => {
+    expect(parseJsonExactly(many('123456789012345', 700_000)).ok).toBe(true);
   });
 });
 

@@ -1,5 +1,10 @@
 /** Deeper than any payload known, and shallow enough that no store of ours, nor a stack, is strained. */
 export const MAX_DEPTH = 64;
+/**
+ * Postgres writes numbers in jsonb out in full, 1e300 as 301 digits: unbounded, a body of 10 MiB comes back as half a
+ * gigabyte, which no process of ours survives. This is as much again as the largest body, far beyond any payload known.
+ */
+export const WRITTEN_OUT_LIMIT = 10 * 1024 * 1024;
 
 /** What some store of ours could not keep as it is, and where: `data.vulnerabilities[3].message`. */
 export interface Unstorable {
@@ -10,12 +15,12 @@ export interface Unstorable {
 
 /**
  * Finds the first thing in a parsed JSON value that would not come back as it went in: strings or keys
- * with NUL or a lone surrogate (Postgres refuses them), numbers beyond a double, nesting beyond
- * {@link MAX_DEPTH}, and keys that reach for a prototype. `path` names the value itself in what is found; a
+ * with NUL or a lone surrogate (Postgres refuses them), numbers beyond a double, numbers with exponents beyond
+ * {@link WRITTEN_OUT_LIMIT} digits together, nesting beyond {@link MAX_DEPTH}, and keys that reach for a prototype. `path` names the value itself in what is found; a
  * value that has one lies a level down in its document, and is allowed a level less.
  */
 export function findUnstorable(value: unknown, path = ''): Unstorable | undefined {
-  const bad = search(value, path === '' ? 0 : 1);
+  const bad = search(value, path === '' ? 0 : 1, { digits: WRITTEN_OUT_LIMIT });
   return bad && { path: spellPath(path, bad.steps.toReversed()), message: bad.message };
 }
 
@@ -43,6 +48,11 @@ interface Found {
   readonly steps: PathStep[];
 }
 
+/** What numbers with exponents may still take when they are written out. */
+interface Room {
+  digits: number;
+}
+
 const PATH_LIMIT = 200;
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 
@@ -52,29 +62,38 @@ function spellStep(step: PathStep, first: boolean): string {
   return first ? step : `.${step}`;
 }
 
-function search(value: unknown, depth: number): Found | undefined {
+function search(value: unknown, depth: number, room: Room): Found | undefined {
   if (typeof value === 'string') {
     return isStorableText(value) ? undefined : found('must not hold NUL or a lone surrogate');
   }
-  if (typeof value === 'number') {
-    return Number.isFinite(value) ? undefined : found('must be a number that a double can hold');
-  }
+  if (typeof value === 'number') return searchNumber(value, room);
   if (typeof value !== 'object' || value === null) return undefined;
   if (depth === MAX_DEPTH) return found(`must not be nested deeper than ${MAX_DEPTH} levels`);
-  return Array.isArray(value) ? searchArray(value, depth) : searchObject(value, depth);
+  return Array.isArray(value) ? searchArray(value, depth, room) : searchObject(value, depth, room);
 }
 
-function searchArray(array: readonly unknown[], depth: number): Found | undefined {
+function searchNumber(value: number, room: Room): Found | undefined {
+  if (!Number.isFinite(value)) return found('must be a number that a double can hold');
+  const size = Math.abs(value);
+  // JavaScript writes all others out itself (ECMA-262, Number::toString).
+  if (value === 0 || (size >= 1e-6 && size < 1e21)) return undefined;
+  room.digits -= Math.abs(Math.log10(size));
+  return room.digits < 0
+    ? found(`must not bring the numbers, written out in full, beyond ${WRITTEN_OUT_LIMIT} digits`)
+    : undefined;
+}
+
+function searchArray(array: readonly unknown[], depth: number, room: Room): Found | undefined {
   for (let index = 0; index < array.length; index++) {
-    const inner = search(array[index], depth + 1);
+    const inner = search(array[index], depth + 1, room);
     if (inner !== undefined) return within(inner, index);
   }
   return undefined;
 }
 
-function searchObject(object: object, depth: number): Found | undefined {
+function searchObject(object: object, depth: number, room: Room): Found | undefined {
   for (const [key, value] of Object.entries(object)) {
-    const inner = findBadKey(key, value) ?? search(value, depth + 1);
+    const inner = findBadKey(key, value) ?? search(value, depth + 1, room);
     if (inner !== undefined) return within(inner, key);
   }
   return undefined;
