@@ -27,6 +27,7 @@ export async function useOpenApi(
       },
       tags: [
         { name: 'phases', description: 'Results of phases' },
+        { name: 'agents', description: 'Sessions, tasks, approvals, audit and profiles' },
         { name: 'health', description: 'Whether this process works' },
       ],
       components: {
