@@ -54,7 +54,7 @@ export async function runIdempotently(
   reply: FastifyReply,
   { scope: demanded, key: rule = 'optional' }: IdempotentOptions,
   effect: Effect,
-): Promise<FastifyReply> {
+): Promise<void> {
   const { database, enabled, ...deps } = request.server.idempotency;
   const { pool } = database;
   const key = idempotencyKeyOf(request.headers, rule);
@@ -65,16 +65,17 @@ export async function runIdempotently(
     refuseInvalid(request);
     return writeAnswer(reply, await effect(transaction, customerId));
   };
-  if (key === undefined || !enabled) return sendAnswer(reply, await inTime(inTransaction(pool, perform)));
+  if (key === undefined || !enabled) {
+    await sendAnswer(reply, await inTime(inTransaction(pool, perform)));
+    return;
+  }
   const guarded = {
     scope: idempotencyScope(request, { customerId, caller, key }),
     fingerprint: fingerprintOf(request),
   };
   const once = { ...guarded, ttlSeconds: deps.ttlSeconds, requestId: request.id };
   const outcome = await guard(deps, guarded, () => inTime(runEffectOnce(pool, once, perform)));
-  return outcome.kind === 'replayed'
-    ? replayAnswer(reply, outcome.answer)
-    : sendAnswer(reply, outcome.answer);
+  await (outcome.kind === 'replayed' ? replayAnswer : sendAnswer)(reply, outcome.answer);
 }
 
 /** @throws ProblemError for what the route's schema refuses */

@@ -20,6 +20,8 @@ export interface CacheOptions {
 /** Redis answers in a fraction of a millisecond; one that does not is worth no wait. */
 const COMMAND_TIMEOUT_MS = 250;
 const CONNECT_TIMEOUT_MS = 2_000;
+/** For a server that hangs to say goodbye. */
+const DISCONNECT_TIMEOUT_MS = 100;
 const RETRY = { baseMs: 50, maxMs: 2_000 };
 
 /**
@@ -39,6 +41,7 @@ export class RedisConnection {
       autoResendUnfulfilledCommands: false,
       commandTimeout: COMMAND_TIMEOUT_MS,
       connectTimeout: CONNECT_TIMEOUT_MS,
+      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       retryStrategy: (tries) =>
         Math.min(RETRY.baseMs * 2 ** Math.min(tries, 10), RETRY.maxMs) * (0.5 + Math.random() / 2),
       // After a failover the old master refuses to be written to, on a connection that works otherwise.
@@ -80,7 +83,10 @@ export class RedisConnection {
     const failure = results?.find(([error]) => error !== null)?.[0];
     if (failure === undefined || failure === null) return results?.map(([, reply]) => reply);
     // One that hangs is taken for dead, so that the next caller does not wait for it too.
-    if (failure.message === 'Command timed out') this.#redis.disconnect(true);
+    if (failure.message === 'Command timed out') {
+      this.#see(false);
+      this.#redis.disconnect(true);
+    }
     return undefined;
   }
 
