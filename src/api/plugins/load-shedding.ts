@@ -50,11 +50,14 @@ export function useLoadShedding(app: FastifyInstance, { metrics, limits }: LoadS
     if (counted.delete(request)) inFlight -= 1;
     done(null, payload);
   });
+  // Starting keeps the loop from its timers too, which says nothing of the load.
+  app.addHook('onListen', () => lateness.restart());
   app.addHook('onClose', () => lateness.stop());
 
+  /** A request that comes alone is taken, however late the loop was: there is nothing in hand to be finished first. */
   function pressureOf(requests: number, lateMs: number): 'in_flight' | 'event_loop' | undefined {
     if (requests >= limits.requestsInFlight) return 'in_flight';
-    return lateMs > limits.eventLoopDelayMs ? 'event_loop' : undefined;
+    return requests > 0 && lateMs > limits.eventLoopDelayMs ? 'event_loop' : undefined;
   }
 }
 
@@ -70,6 +73,10 @@ function monitorLateness() {
   timer.unref();
   return {
     meanMs: () => meanMs,
+    restart(): void {
+      meanMs = 0;
+      delays.reset();
+    },
     stop(): void {
       clearInterval(timer);
       delays.disable();
