@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { freshDatabase } from '../../fixtures/database.ts';
-import { ownKubernetes } from '../../fixtures/kubernetes.ts';
-import type { RoleProcess } from '../../fixtures/processes.ts';
+import { freshNamespace, ownKubernetes } from '../../fixtures/kubernetes.ts';
+import type { Environment, RoleProcess } from '../../fixtures/processes.ts';
 import { countRows } from '../store/rows.ts';
 import { countAudited, countTransitions } from './history.ts';
 import { inParallel } from './in-parallel.ts';
@@ -44,8 +44,8 @@ const untilArchived = ({ namespace }: Tenant) =>
     { ...SOON, interval: 250 },
   );
 
-async function startLeader(): Promise<RoleProcess> {
-  const controller = await world.startController();
+async function startLeader(env: Environment = {}): Promise<RoleProcess> {
+  const controller = await world.startController(env);
   await vi.waitUntil(() => leads(controller), SOON);
   return controller;
 }
@@ -95,6 +95,18 @@ test('told to stop in the middle of 300 runs, it finishes what is in hand, and t
   expect(leads(next)).toBe(true);
   expect(await findEffects(tenant)).toEqual(onceEach(300));
   await next.end('SIGTERM');
+});
+
+test('two that lead at once, which their lease is to prevent, have one effect all the same', async () => {
+  const tenant = await world.makeTenant();
+  await createAll(makeScans(tenant, 100));
+  const otherLease = await freshNamespace({ kubeconfigPath });
+  const leaders = await Promise.all([startLeader(), startLeader({ POD_NAMESPACE: otherLease })]);
+  const more = makeScans(tenant, 200).slice(100);
+  await createAll(more);
+  await untilArchived(tenant);
+  expect(await findEffects(tenant)).toEqual(onceEach(200));
+  for (const leader of leaders) expect(await leader.end('SIGTERM')).toEqual({ code: 0, signal: null });
 });
 
 test('started again, it changes nothing that is as it should be', async () => {
