@@ -1,3 +1,4 @@
+import { API_KEY_ID_ANNOTATION, SLOT_LABEL } from './annotations.ts';
 import { CRD_NAME } from './crd.ts';
 import { GROUP, PLURAL } from './phase-run.ts';
 
@@ -53,15 +54,18 @@ const ATTRIBUTION: Policy = {
   rule: { apiGroups: [GROUP], resources: [PLURAL], operations: ['CREATE', 'UPDATE'] },
   variables: {
     run: 'object',
-    before: 'oldObject == null ? {} : oldObject.spec',
-    changed:
-      "['customerId', 'runId', 'order'].filter(f, object.spec[?f] != variables.before[?f])" +
-      " + ['dataRef', 'order'].filter(f, object.spec.result[?f] != variables.before.?result[?f]).map(f, 'result.' + f)",
+    before: 'oldObject == null ? {} : oldObject',
+    changed: [
+      "['customerId', 'runId', 'order'].filter(f, object.spec[?f] != variables.before.?spec[?f]).map(f, 'spec.' + f)",
+      "['dataRef', 'order'].filter(f, object.spec.result[?f] != variables.before.?spec.?result[?f]).map(f, 'spec.result.' + f)",
+      `['${API_KEY_ID_ANNOTATION}'].filter(f, object.metadata.?annotations[?f] != variables.before.?metadata.?annotations[?f])`,
+      `['${SLOT_LABEL}'].filter(f, object.metadata.?labels[?f] != variables.before.?metadata.?labels[?f])`,
+    ].join(' + '),
   },
   validation: {
     expression: `variables.changed.size() == 0 || ${IS_GRANTED(ATTRIBUTE_VERB)}`,
     messageExpression:
-      `'PhaseRun ' + ${NAME} + ' says by spec.' + variables.changed.join(', spec.') + ` +
+      `'PhaseRun ' + ${NAME} + ' says by ' + variables.changed.join(', ') + ` +
       `' whose run it is or where it belongs, which only callers granted the verb "${ATTRIBUTE_VERB}" on ${PLURAL}.${GROUP} may do: ' + ` +
       `'leave the field as it is, or absent; the namespace already says whose run it is'`,
   },

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { z } from 'zod';
 import type { KubeClient } from '../../../src/kube/client.ts';
+import { API_KEY_ID_ANNOTATION, SLOT_LABEL } from '../../../src/resources/annotations.ts';
 import { CRD_NAME } from '../../../src/resources/crd.ts';
 import {
   ALLOW_CRD_DELETION_ANNOTATION,
@@ -137,6 +138,22 @@ describe('attribution', () => {
     const phaseRun = await create(attributing, makeSpec(whole));
     expect(await patch(ordinary, phaseRun, { spec })).toContain(POLICY_NAMES.attribution);
     expect(await patch(attributing, phaseRun, { spec })).toBeUndefined();
+  });
+
+  test.each<{ name: string; metadata: (value: string | null) => JsonMap }>([
+    {
+      name: API_KEY_ID_ANNOTATION,
+      metadata: (value) => ({ annotations: { [API_KEY_ID_ANNOTATION]: value } }),
+    },
+    { name: SLOT_LABEL, metadata: (value) => ({ labels: { [SLOT_LABEL]: value } }) },
+  ])('$name, added, changed or removed', async ({ name, metadata }) => {
+    const phaseRun = await create(ordinary, makeSpec());
+    const write = (client: KubeClient, value: string | null) =>
+      patch(client, phaseRun, { metadata: metadata(value) });
+    expect(await write(ordinary, 'forged')).toContain(`says by ${name} whose run it is`);
+    expect(await write(attributing, 'true')).toBeUndefined();
+    expect(await write(ordinary, 'forged')).toContain(POLICY_NAMES.attribution);
+    expect(await write(ordinary, null)).toContain(POLICY_NAMES.attribution);
   });
 
   test('an update that leaves the fields as they are is for anybody', async () => {
