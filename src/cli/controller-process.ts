@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import { Controller } from '../controller/controller.ts';
 import { createControllerObserver } from '../controller/controller-observer.ts';
 import { createPostgresArchive } from '../controller/postgres-archive.ts';
+import { createSessionExpiry } from '../controller/session-expiry.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { createEventRecorder } from '../kube/event-recorder.ts';
 import { createLeaderElector } from '../kube/leader-election.ts';
@@ -66,7 +67,7 @@ export async function startController(
     logger,
     concurrency: config.reconcileConcurrency,
     maxArchived: config.maxArchivedPhaseRuns,
-    jobs: [],
+    jobs: [createSessionExpiry({ pool: database.pool, metrics, retentionDays: config.sessionRetentionDays })],
     sessionRetentionDays: config.sessionRetentionDays,
   });
   controller.start();
