@@ -109,7 +109,8 @@ const FRAMEWORK_PROBLEMS: Readonly<
 function notFound(request: FastifyRequest, allowed: AllowedMethods): ProblemError {
   const path = request.url.split('?', 1)[0] ?? '';
   const methods = allowed.find(path);
-  if (methods.length === 0) {
+  // Where the method is answered too, a route's own search came to nothing: a file of /docs that is not there.
+  if (methods.length === 0 || methods.includes(request.method)) {
     return new ProblemError('NOT_FOUND', 'No route has this address; /docs lists those there are');
   }
   const detail = `This address answers ${methods.join(', ')}, not ${request.method}`;

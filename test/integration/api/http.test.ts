@@ -38,6 +38,12 @@ describe('addresses', () => {
       want: { status: 404, code: 'NOT_FOUND' },
     },
     {
+      name: 'a file of the documentation that is not there',
+      path: '/docs/static/nope.js',
+      method: 'GET',
+      want: { status: 404, code: 'NOT_FOUND' },
+    },
+    {
       name: 'one with a broken escape',
       path: '/%zz',
       method: 'GET',
