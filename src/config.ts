@@ -55,7 +55,16 @@ const environment = z.object({
   RATE_LIMIT_PER_HOUR: integer(0, 1_000_000_000).default(20_000),
   AUTH_FAILURES_PER_MINUTE: integer(0, 1_000_000).default(300),
   MAX_REQUESTS_IN_FLIGHT: integer(1, 1_000_000).default(1_000),
-  MAX_EVENT_LOOP_DELAY_MS: integer(10, 600_000).default(1_000),
+  MAX_EVENT_LOOP_DELAY_MS: integer(10, 600_000).default(3_000),
+  CONTROLLER_URL: url(['http:', 'https:']).default('http://localhost:8088'),
+  MESH_JWT_TOKEN: z.string().optional(),
+  MESH_TIMEOUT_SECS: integer(1, 3_600).default(30),
+  MESH_RETRY_COUNT: integer(0, 100).default(3),
+  AUDIT_READS: flag.default(true),
+  AUDIT_RETENTION_DAYS: integer(1, 36_500).default(365),
+  WEBHOOK_ALLOW_PRIVATE_ADDRESSES: flag.default(false),
+  WEBHOOK_CONCURRENCY: integer(1, 256).default(16),
+  WEBHOOK_LOG_RETENTION_DAYS: integer(1, 3650).default(30),
   KUBEBUILDER_ASSETS: z.string().optional(),
   XDG_CACHE_HOME: z.string().optional(),
 });
@@ -79,6 +88,16 @@ export interface LimitSettings {
   readonly requestsInFlight: number;
   /** Mean lateness of the event loop over a second. */
   readonly eventLoopDelayMs: number;
+}
+
+/** How events are told to customers. */
+export interface WebhookSettings {
+  /** Whether plain http will do, and addresses that are not on the public internet. */
+  readonly allowPrivateAddresses: boolean;
+  /** Deliveries under way at once. */
+  readonly concurrency: number;
+  /** How long deliveries stay in the log once they have ended. */
+  readonly retentionDays: number;
 }
 
 /** Typed settings of a process. */
@@ -109,6 +128,14 @@ export interface Config {
   /** Whether an Idempotency-Key is heeded, and how long what was answered under it is kept. */
   readonly idempotency: { readonly enabled: boolean; readonly ttlSeconds: number };
   readonly limits: LimitSettings;
+  /** How the MCP tools reach the API. */
+  readonly mesh: { readonly controllerUrl: string; readonly timeoutMs: number; readonly retries: number };
+  /** API key or JWT of the MCP tools. */
+  readonly meshToken: string | undefined;
+  /** Whether successful reads are noted for the audit, as failures, denials and writes always are. */
+  readonly auditReads: boolean;
+  readonly auditRetentionDays: number;
+  readonly webhooks: WebhookSettings;
   /** Folder with kube-apiserver and etcd, for `dev`. */
   readonly kubebuilderAssets: string | undefined;
   /** Where downloads and builds are kept from run to run. */
@@ -150,6 +177,19 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
       authFailuresPerMinute: env.AUTH_FAILURES_PER_MINUTE,
       requestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,
       eventLoopDelayMs: env.MAX_EVENT_LOOP_DELAY_MS,
+    },
+    mesh: {
+      controllerUrl: env.CONTROLLER_URL,
+      timeoutMs: 1000 * env.MESH_TIMEOUT_SECS,
+      retries: env.MESH_RETRY_COUNT,
+    },
+    meshToken: env.MESH_JWT_TOKEN,
+    auditReads: env.AUDIT_READS,
+    auditRetentionDays: env.AUDIT_RETENTION_DAYS,
+    webhooks: {
+      allowPrivateAddresses: env.WEBHOOK_ALLOW_PRIVATE_ADDRESSES,
+      concurrency: env.WEBHOOK_CONCURRENCY,
+      retentionDays: env.WEBHOOK_LOG_RETENTION_DAYS,
     },
     kubebuilderAssets: env.KUBEBUILDER_ASSETS,
     cacheDirectory: env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),

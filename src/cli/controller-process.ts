@@ -3,10 +3,14 @@ import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { buildProbeApp } from '../api/probe-app.ts';
 import type { Config } from '../config.ts';
+import { createAuditJobs } from '../controller/audit-sealer.ts';
 import { Controller } from '../controller/controller.ts';
 import { createControllerObserver } from '../controller/controller-observer.ts';
+import { createIdempotencyExpiry } from '../controller/idempotency-expiry.ts';
 import { createPostgresArchive } from '../controller/postgres-archive.ts';
 import { createSessionExpiry } from '../controller/session-expiry.ts';
+import { createWebhookJobs } from '../controller/webhook-jobs.ts';
+import { createWebhookSender } from '../controller/webhook-sender.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { createEventRecorder } from '../kube/event-recorder.ts';
 import { createLeaderElector } from '../kube/leader-election.ts';
@@ -58,16 +62,23 @@ export async function startController(
   });
   opened.defer(() => events.close());
 
+  const sender = createWebhookSender({ ...config.webhooks, userAgent: `PhaseRun/${readVersion()}` });
+  opened.defer(() => sender.close());
+  const { pool } = database;
   const controller = new Controller({
     client,
     phaseRuns: client.resource<PhaseRun>(PHASE_RUNS),
     namespaces: client.resource<Namespace>(NAMESPACES),
-    archive: createPostgresArchive(database.pool),
+    archive: createPostgresArchive(pool),
     observer: createControllerObserver(metrics, events),
     logger,
     concurrency: config.reconcileConcurrency,
     maxArchived: config.maxArchivedPhaseRuns,
-    jobs: [createSessionExpiry({ pool: database.pool, metrics, retentionDays: config.sessionRetentionDays })],
+    jobs: [
+      createSessionExpiry({ pool, metrics, retentionDays: config.sessionRetentionDays }),
+      ...createAuditJobs({ pool, metrics, logger, retentionDays: config.auditRetentionDays }),
+      ...createWebhookJobs({ pool, sender, metrics, logger, ...config.webhooks }),
+    ],
     sessionRetentionDays: config.sessionRetentionDays,
   });
   controller.start();

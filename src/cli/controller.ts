@@ -28,5 +28,9 @@ const HELP = helpFooter({
     SESSION_RETENTION_DAYS: 'how long a run may be pending or running before it counts as failed; default 7',
     RECONCILE_CONCURRENCY: 'slots worked on at once; default 16',
     MAX_ARCHIVED_PHASERUNS: 'archived PhaseRuns with a TTL that may stay; default 5000',
+    AUDIT_RETENTION_DAYS: 'how long sealed audit events are kept; default 365',
+    WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'whether webhooks may use http and private addresses; default false',
+    WEBHOOK_CONCURRENCY: 'deliveries under way at once; default 16',
+    WEBHOOK_LOG_RETENTION_DAYS: 'how long finished deliveries stay in the log; default 30',
   },
 });

@@ -8,6 +8,8 @@ export interface BackgroundJob {
   readonly intervalMs: number;
   /** One round; it returns early when the signal aborts. A failure is logged, and the next round comes all the same. */
   run(signal: AbortSignal): Promise<void>;
+  /** Called once the last round has ended: somebody else may go on from now. */
+  end?(): void;
 }
 
 export interface BackgroundJobObserver {
@@ -30,6 +32,7 @@ export async function runJobs(
         observer.jobRan(job.name, await runOnce(job, signal, logger));
         await pause(systemClock, job.intervalMs, signal);
       }
+      job.end?.();
     }),
   );
 }

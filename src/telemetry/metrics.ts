@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { createAuditMetrics } from './families/audit.ts';
 import { createBuildMetrics } from './families/build.ts';
 import { createControllerMetrics } from './families/controller.ts';
 import { createEventMetrics } from './families/events.ts';
@@ -12,6 +13,7 @@ import { createProductFamilies } from './families/product.ts';
 import { createReconcileMetrics } from './families/reconcile.ts';
 import { createRedisMetrics } from './families/redis.ts';
 import { createStoreMetrics } from './families/store.ts';
+import { createWebhookMetrics } from './families/webhooks.ts';
 import { createWorkQueueMetrics } from './families/work-queue.ts';
 import { ProductMetrics } from './product-metrics.ts';
 
@@ -38,6 +40,8 @@ export interface Metrics {
   readonly postgres: ReturnType<typeof createPostgresMetrics>;
   readonly redis: ReturnType<typeof createRedisMetrics>;
   readonly limits: ReturnType<typeof createLimitMetrics>;
+  readonly audit: ReturnType<typeof createAuditMetrics>;
+  readonly webhooks: ReturnType<typeof createWebhookMetrics>;
   /** Content type of {@link Metrics.expose}. */
   readonly contentType: string;
   /** All metrics in the Prometheus text format. */
@@ -63,6 +67,8 @@ export function createMetrics({ defaultMetrics, seriesLimit = 2_000 }: MetricsOp
     postgres: createPostgresMetrics(registry),
     redis: createRedisMetrics(registry),
     limits: createLimitMetrics(registry),
+    audit: createAuditMetrics(registry),
+    webhooks: createWebhookMetrics(registry),
     contentType: registry.contentType,
     expose: () => registry.metrics(),
   };

@@ -8,7 +8,7 @@ ALTER TABLE audit_events
   ADD CHECK ((chain_sequence IS NULL) = (chain_hash IS NULL));
 CREATE UNIQUE INDEX audit_events_chain ON audit_events (customer_id, chain_sequence) NULLS NOT DISTINCT
   WHERE chain_sequence IS NOT NULL;
-CREATE INDEX audit_events_unsealed ON audit_events (id) WHERE chain_sequence IS NULL;
+CREATE INDEX audit_events_unsealed ON audit_events (customer_id, id) WHERE chain_sequence IS NULL;
 COMMENT ON COLUMN audit_events.chain_sequence IS
   'Place in the chain of its customer, from 1, without gaps; null until it is sealed. It may differ from the '
   'order of the ids: what commits late is sealed late.';
@@ -17,14 +17,15 @@ COMMENT ON COLUMN audit_events.chain_hash IS
   'customerId, eventType, id, metadata (as text), role, sequence, timestamp (UTC, microseconds) and traceId.';
 
 CREATE TABLE audit_chains (
-  customer_id  uuid REFERENCES customers (id) ON DELETE CASCADE,
-  sequence     bigint NOT NULL CHECK (sequence > 0),
-  hash         bytea NOT NULL CHECK (octet_length(hash) = 32),
-  sealed_at    timestamptz NOT NULL DEFAULT now(),
+  customer_id    uuid REFERENCES customers (id) ON DELETE CASCADE,
+  sequence       bigint NOT NULL CHECK (sequence > 0),
+  hash           bytea NOT NULL CHECK (octet_length(hash) = 32),
+  checkpoint_at  timestamptz NOT NULL DEFAULT now(),
   UNIQUE NULLS NOT DISTINCT (customer_id)
 );
 COMMENT ON TABLE audit_chains IS
   'Where the chain of each customer ends; without a customer, that of what nobody known did.';
+COMMENT ON COLUMN audit_chains.checkpoint_at IS 'When the newest checkpoint was made.';
 
 CREATE TABLE audit_checkpoints (
   customer_id  uuid REFERENCES customers (id) ON DELETE CASCADE,

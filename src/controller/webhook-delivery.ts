@@ -1,0 +1,143 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { DISABLE_AFTER_FAILING_DAYS, retryDelaySeconds } from '../domain/webhook-schedule.ts';
+import type { Connection } from '../store/database.ts';
+import {
+  type ClaimedDelivery,
+  claimDeliveries,
+  recordDelivered,
+  recordFailedAttempt,
+} from '../store/webhook-attempts.ts';
+import type { DeliveryOutcome } from '../telemetry/families/webhooks.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { SendOutcome, WebhookSender } from './webhook-sender.ts';
+
+export interface WebhookDeliveryOptions {
+  readonly pool: Connection;
+  readonly sender: Pick<WebhookSender, 'send'>;
+  readonly metrics: Pick<Metrics, 'webhooks'>;
+  readonly logger: Logger;
+  /** Attempts under way at once. */
+  readonly concurrency: number;
+}
+
+/** Claimed at once; a subscription with so many under way is left alone, so that a slow one cannot hold up the others. */
+const BATCH = 4;
+/** How often it is looked for what is due while attempts are under way. */
+const LOOK_AGAIN_MS = 1_000;
+/** Longer than an attempt and its record can take. */
+const LEASE_SECONDS = 60;
+
+/**
+ * Delivers what is in the outbox, once to each subscription as far as anybody can tell: an event counts as delivered when a
+ * 2xx was received and recorded. Whoever dies in between leaves it to be sent once more under the same `webhook-id`, by
+ * which receivers know it again. There is no order between events.
+ */
+export class WebhookDelivery {
+  readonly #options: WebhookDeliveryOptions;
+  readonly #underWay = new Map<Promise<void>, string>();
+
+  constructor(options: WebhookDeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** One round: delivers until nothing is due, or the signal aborts; then finishes what is under way. */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      while (!signal.aborted) {
+        const begun = await this.#begin();
+        if (begun > 0) continue;
+        if (this.#underWay.size === 0) return;
+        await this.#oneEnds();
+      }
+    } finally {
+      await Promise.all(this.#underWay.keys());
+    }
+  }
+
+  async #begin(): Promise<number> {
+    const { pool, concurrency } = this.#options;
+    const limit = Math.min(BATCH, concurrency - this.#underWay.size);
+    if (limit <= 0) return 0;
+    const claims = await claimDeliveries(pool, { limit, busy: this.#busy(), leaseSeconds: LEASE_SECONDS });
+    for (const claim of claims) this.#start(claim);
+    return claims.length;
+  }
+
+  #busy(): string[] {
+    const counts = Map.groupBy(this.#underWay.values(), (subscriptionId) => subscriptionId);
+    return [...counts].filter(([, all]) => all.length >= BATCH).map(([subscriptionId]) => subscriptionId);
+  }
+
+  #start(claim: ClaimedDelivery): void {
+    const { metrics, logger } = this.#options;
+    metrics.webhooks.inFlight.inc();
+    const attempt = this.#attempt(claim)
+      // Its lease ends, and it is made again.
+      .catch((error: unknown) =>
+        logger.warn({ err: error, ...namesOf(claim) }, 'webhook attempt not recorded'),
+      )
+      .finally(() => {
+        this.#underWay.delete(attempt);
+        metrics.webhooks.inFlight.dec();
+      });
+    this.#underWay.set(attempt, claim.subscriptionId);
+  }
+
+  async #oneEnds(): Promise<void> {
+    const timer = new AbortController();
+    const pausing = sleep(LOOK_AGAIN_MS, undefined, { signal: timer.signal }).catch(() => undefined);
+    await Promise.race([pausing, ...this.#underWay.keys()]);
+    timer.abort();
+  }
+
+  async #attempt(claim: ClaimedDelivery): Promise<void> {
+    const { sender, metrics } = this.#options;
+    const startedAt = performance.now();
+    const outcome = await sender.send(claim.url, {
+      id: claim.eventId,
+      timestamp: Math.floor(Date.now() / 1000),
+      body: claim.body,
+      secret: Buffer.from(claim.secret, 'hex'),
+    });
+    metrics.webhooks.duration.observe((performance.now() - startedAt) / 1000);
+    metrics.webhooks.deliveries.inc({ outcome: await this.#record(claim, outcome) });
+  }
+
+  async #record(claim: ClaimedDelivery, outcome: SendOutcome): Promise<DeliveryOutcome> {
+    const { pool, metrics, logger } = this.#options;
+    const status = outcome.kind === 'answered' ? outcome.status : undefined;
+    if (status !== undefined && status >= 200 && status < 300) {
+      await recordDelivered(pool, claim, status);
+      return 'delivered';
+    }
+    const isGone = status === 410;
+    const retryInSeconds = isGone ? undefined : retryDelaySeconds(claim.attempt, Math.random());
+    const error = outcome.kind === 'failed' ? outcome.error : describeStatus(outcome.status);
+    logger.info({ ...namesOf(claim), status, error, retryInSeconds }, 'webhook attempt failed');
+    const disabled = await recordFailedAttempt(pool, claim, {
+      error,
+      isGone,
+      disableAfterDays: DISABLE_AFTER_FAILING_DAYS,
+      ...(status !== undefined && { status }),
+      ...(retryInSeconds !== undefined && { retryInSeconds }),
+    });
+    if (disabled !== null) {
+      metrics.webhooks.disabled.inc({ reason: disabled });
+      logger.warn({ ...namesOf(claim), reason: disabled }, 'webhook disabled');
+    }
+    if (isGone) return 'gone';
+    return retryInSeconds === undefined ? 'failed' : 'retried';
+  }
+}
+
+function describeStatus(status: number): string {
+  return status >= 300 && status < 400
+    ? `answered ${status}: redirects are not followed`
+    : `answered ${status}`;
+}
+
+/** The URL stays out of the logs: people put tokens there. */
+function namesOf({ customerId, subscriptionId, eventId, attempt }: ClaimedDelivery) {
+  return { customerId, webhook: subscriptionId, event: eventId, attempt };
+}
