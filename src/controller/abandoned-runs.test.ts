@@ -28,3 +28,25 @@ test.each<{ status: RunStatus; now: string; want: string[] }>([
   expect(failed).toEqual(want);
   expect(counted).toBe(want.length);
 });
+
+test('one that cannot be patched holds up none of the others', async () => {
+  let counted = 0;
+  const outcomes = [() => Promise.reject(new Error('refused')), () => Promise.resolve()];
+  const failing = failAbandonedRuns(
+    {
+      phaseRuns: () => [
+        makePhaseRun({ result: { status: 'running' } }),
+        makePhaseRun({ result: { status: 'running' } }),
+      ],
+      fail: () => outcomes.shift()?.() ?? Promise.resolve(),
+      onAbandoned: () => {
+        counted += 1;
+      },
+      now: () => Date.parse('2026-03-01T00:00:00Z'),
+      retentionDays: 7,
+    },
+    AbortSignal.any([]),
+  );
+  await expect(failing).rejects.toThrow(AggregateError);
+  expect(counted).toBe(1);
+});

@@ -15,7 +15,9 @@ const DAY_MS = 86_400_000;
 
 /**
  * Declares failed what has been pending or running for longer than sessions are kept: its job is long gone, and a run that
- * never ends would keep its session open and its object in the cluster for ever.
+ * never ends would keep its session open and its object in the cluster for ever. One that cannot be patched holds up none
+ * of the others.
+ * @throws {AggregateError} of what was thrown for those that could not be
  */
 export async function failAbandonedRuns(
   dependencies: AbandonmentDependencies,
@@ -23,11 +25,17 @@ export async function failAbandonedRuns(
 ): Promise<void> {
   const { phaseRuns, fail, onAbandoned, now, retentionDays } = dependencies;
   const createdBefore = now() - retentionDays * DAY_MS;
+  const failures: unknown[] = [];
   for (const phaseRun of phaseRuns()) {
-    if (signal.aborted) return;
+    if (signal.aborted) break;
     if (isFinished(phaseRun.spec.result.status)) continue;
     if (Date.parse(phaseRun.metadata.creationTimestamp) > createdBefore) continue;
-    await fail(phaseRun, `Abandoned: not moved forward within ${retentionDays} days`);
-    onAbandoned();
+    try {
+      await fail(phaseRun, `Abandoned: not moved forward within ${retentionDays} days`);
+      onAbandoned();
+    } catch (error) {
+      failures.push(error);
+    }
   }
+  if (failures.length > 0) throw new AggregateError(failures, 'abandoned runs could not be failed');
 }
