@@ -57,7 +57,7 @@ const environment = z.object({
   MAX_REQUESTS_IN_FLIGHT: integer(1, 1_000_000).default(1_000),
   MAX_EVENT_LOOP_DELAY_MS: integer(10, 600_000).default(3_000),
   CONTROLLER_URL: url(['http:', 'https:']).default('http://localhost:8088'),
-  MESH_JWT_TOKEN: z.string().optional(),
+  MESH_JWT_TOKEN: z.string().trim().optional(),
   MESH_TIMEOUT_SECS: integer(1, 3_600).default(30),
   MESH_RETRY_COUNT: integer(0, 100).default(3),
   AUDIT_READS: flag.default(true),

@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   admin: async () => (await import('./admin.ts')).adminCommand().helpGroup('For operators:'),
   store: async () => (await import('./store.ts')).storeCommand().helpGroup('For runners:'),
   retrieve: async () => (await import('./retrieve.ts')).retrieveCommand().helpGroup('For runners:'),
+  mcp: async () => (await import('./mcp.ts')).mcpCommand().helpGroup('For agents:'),
   version: async () => (await import('./version.ts')).versionCommand(),
 };
 

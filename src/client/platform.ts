@@ -169,7 +169,8 @@ function isObjectName(value: unknown): value is { readonly namespace: string; re
   return isJsonObject(value) && typeof value['namespace'] === 'string' && typeof value['name'] === 'string';
 }
 
-function readProblem(body: unknown): Problem {
+/** What an error answer says, whichever members it says it in. */
+export function readProblem(body: unknown): Problem {
   if (!isJsonObject(body)) return {};
   const detail = [body['detail'], body['message'], body['error'], body['title']].find(isText);
   const errors = Array.isArray(body['errors']) ? body['errors'].filter(isJsonObject) : [];
@@ -185,7 +186,8 @@ function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }
 
-function parseJson(text: string): unknown {
+/** The value of a JSON text; undefined for any other text. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
