@@ -22,7 +22,14 @@ export function useTraceIds(scope: FastifyInstance): void {
     reply.header('x-trace-id', Buffer.from(request.traceId).toString('latin1'));
     done();
   });
+  // Node writes headers and a body that is a string in one go, as UTF-8 and no longer as Latin-1.
+  scope.addHook('onSend', ({ traceId }, _reply, payload, done) => {
+    const isPlain = typeof payload !== 'string' || ASCII.test(traceId);
+    done(null, isPlain ? payload : Buffer.from(payload));
+  });
 }
+
+const ASCII = /^[ -~]*$/;
 
 /** Node gives the bytes of a header as Latin-1; what clients send is UTF-8. */
 function givenTraceId({ headers }: FastifyRequest): string | undefined {
