@@ -1,9 +1,7 @@
-import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { Command } from 'commander';
 import { loadConfig } from '../config.ts';
 import { isLoopback, startMcpHttp } from '../mcp/http-server.ts';
-import { createMcpServer } from '../mcp/mcp-server.ts';
-import { MeshApi } from '../mcp/mesh-api.ts';
+import { startMcpStdio } from '../mcp/stdio-server.ts';
 import { helpFooter, portNumber } from './arguments.ts';
 import { CommandFailure } from './failure.ts';
 import { note } from './output.ts';
@@ -28,7 +26,7 @@ export function mcpCommand(): Command {
     .option('--host <address>', 'address to listen on, with --http', '127.0.0.1')
     .option('--port <port>', 'port to listen on, with --http', portNumber, 8090)
     .addHelpText('after', HELP)
-    .action((options: McpOptions) => (options.http ? serveHttp(options) : serve()));
+    .action((options: McpOptions) => (options.http ? serveHttp(options) : serveStdio()));
 }
 
 const HELP = helpFooter({
@@ -45,13 +43,9 @@ const HELP = helpFooter({
   },
 });
 
-/** Ends when the client closes stdin: nothing else keeps the process. */
-function serve(): void {
+function serveStdio(): void {
   const { mesh, meshToken } = loadConfig();
-  const version = readVersion();
-  serveStdio(() => createMcpServer(new MeshApi(mesh, meshToken), version), {
-    onerror: ({ message }) => note(message),
-  });
+  startMcpStdio({ version: readVersion(), mesh, token: meshToken, onError: ({ message }) => note(message) });
 }
 
 function serveHttp({ host, port }: McpOptions): Promise<never> {
