@@ -5,6 +5,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Database } from '../store/database.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createPhaseRunWriter } from './phase-run-writer.ts';
+import { useAudit } from './plugins/audit.ts';
 import { useAuthentication } from './plugins/authentication.ts';
 import { useJsonBodies } from './plugins/body-parser.ts';
 import { useDrain } from './plugins/drain.ts';
@@ -44,6 +45,8 @@ export interface AppDependencies {
   readonly tokens: TokenVerifier;
   readonly idempotency: { readonly enabled: boolean; readonly ttlSeconds: number };
   readonly limits: RateLimits & LoadLimits;
+  /** Whether successful reads are noted for the audit. */
+  readonly auditReads: boolean;
 }
 
 const MIB = 1024 * 1024;
@@ -87,6 +90,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   useRateLimits(app, deps);
   useIdempotency(app, { ...deps, ...deps.idempotency });
   useKeyUsage(app, deps);
+  useAudit(app, deps);
   // What comes after sees every route, so it is registered before them.
   app.register((scope) => registerAll(scope, deps));
   return app;

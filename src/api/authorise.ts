@@ -66,14 +66,14 @@ export function requireOwned(
 }
 
 function identify(principal: Principal, { caller, scope }: Demand, metrics: Pick<Metrics, 'store'>): string {
-  if (!principal.known) throw unknownCaller(caller, metrics);
+  if (!principal.known) throw unknownCaller(principal.reason, caller, metrics);
   if (!principal.scopes.includes(scope)) throw refused('scope', insufficientScope(scope), metrics);
   return principal.customerId;
 }
 
-function unknownCaller(caller: Caller, metrics: Pick<Metrics, 'store'>): ProblemError {
-  if (caller.kind === 'key') return refused('invalid', invalidApiKey(), metrics);
-  if (caller.kind === 'customer') return refused('invalid', invalidToken(), metrics);
+function unknownCaller(reason: string, caller: Caller, metrics: Pick<Metrics, 'store'>): ProblemError {
+  if (caller.kind === 'key') return refused('invalid', invalidApiKey(reason), metrics);
+  if (caller.kind === 'customer') return refused('invalid', invalidToken(reason), metrics);
   return refused('namespace', noAccount(caller.repository), metrics);
 }
 

@@ -21,13 +21,15 @@ export function authenticationRequired(): ProblemError {
 }
 
 /** One answer for a key that is malformed, unknown, expired or revoked: which it is, only its owner may know. */
-export function invalidApiKey(): ProblemError {
-  return challenge('INVALID_API_KEY', 'The API key is not valid, or no longer', { error: 'invalid_token' });
+export function invalidApiKey(auditReason: string): ProblemError {
+  const parameters = { error: 'invalid_token' };
+  return challenge('INVALID_API_KEY', 'The API key is not valid, or no longer', parameters, auditReason);
 }
 
-/** One answer for whatever is wrong with a token; the log says what. */
-export function invalidToken(): ProblemError {
-  return challenge('INVALID_TOKEN', 'The token is not valid here, or no longer', { error: 'invalid_token' });
+/** One answer for whatever is wrong with a token; log and audit say what. */
+export function invalidToken(auditReason: string): ProblemError {
+  const parameters = { error: 'invalid_token' };
+  return challenge('INVALID_TOKEN', 'The token is not valid here, or no longer', parameters, auditReason);
 }
 
 export function insufficientScope(scope: Scope): ProblemError {
@@ -51,9 +53,11 @@ function challenge(
   code: ProblemCode,
   detail: string,
   parameters: Readonly<Record<string, string>> = {},
+  auditReason?: string,
 ): ProblemError {
   const pairs = Object.entries({ realm: 'phaserun', ...parameters }).map(
     ([name, value]) => `${name}="${value}"`,
   );
-  return new ProblemError(code, detail, { headers: { 'www-authenticate': `Bearer ${pairs.join(', ')}` } });
+  const headers = { 'www-authenticate': `Bearer ${pairs.join(', ')}` };
+  return new ProblemError(code, detail, { headers, ...(auditReason !== undefined && { auditReason }) });
 }

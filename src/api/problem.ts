@@ -22,6 +22,7 @@ export const PROBLEMS = {
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body is in a format that is not accepted' },
   IDEMPOTENCY_KEY_REUSED: { status: 422, title: 'The key belongs to another request' },
   INVALID_TRANSITION: { status: 422, title: 'No step leads there' },
+  EXPECTATION_FAILED: { status: 417, title: 'The expectation cannot be met' },
   RUN_NOT_FOUND: { status: 422, title: 'There is no such run' },
   RUN_REJECTED: { status: 422, title: 'The run was rejected' },
   RUN_QUARANTINED: { status: 422, title: 'The result cannot be kept as a row' },
@@ -59,6 +60,8 @@ export const problemSchema = z
 export type Problem = z.infer<typeof problemSchema>;
 
 interface ProblemOptions extends ErrorOptions {
+  /** What the audit notes and the client is not told. */
+  readonly auditReason?: string;
   readonly errors?: readonly FieldProblem[];
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -69,12 +72,14 @@ export class ProblemError extends Error {
   readonly code: ProblemCode;
   readonly errors: readonly FieldProblem[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly auditReason: string | undefined;
 
   constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
     super(detail, options);
     this.code = code;
     this.errors = options.errors;
     this.headers = options.headers ?? {};
+    this.auditReason = options.auditReason;
   }
 }
 

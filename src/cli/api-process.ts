@@ -83,6 +83,7 @@ export async function startApi(
     tokens,
     idempotency: config.idempotency,
     limits: config.limits,
+    auditReads: config.auditReads,
     namespaceOf(customerId) {
       if (!namespaces.hasSynced()) throw namespacesUnknown();
       return namespaceOfCustomer(namespaces.list(), customerId) ?? config.namespace;

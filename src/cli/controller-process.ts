@@ -76,6 +76,7 @@ export async function startController(
     maxArchived: config.maxArchivedPhaseRuns,
     jobs: [
       createSessionExpiry({ pool, metrics, retentionDays: config.sessionRetentionDays }),
+      createIdempotencyExpiry({ pool, metrics }),
       ...createAuditJobs({ pool, metrics, logger, retentionDays: config.auditRetentionDays }),
       ...createWebhookJobs({ pool, sender, metrics, logger, ...config.webhooks }),
     ],

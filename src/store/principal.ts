@@ -112,10 +112,15 @@ function identityOf({ forge, namespace, name }: RepositoryIdentity): string {
  * longest verified one decides, so that a subgroup may belong to somebody else than its group.
  */
 export function ownerOf(forge: string, namespacePrefixes: readonly string[]): FragmentSqlToken {
+  const prefixes = sql.array([...namespacePrefixes], 'text');
+  return ownerOfAny(sql.fragment`${forge}`, sql.fragment`${prefixes}`);
+}
+
+/** The same of what a statement has at hand. */
+export function ownerOfAny(forge: FragmentSqlToken, namespacePrefixes: FragmentSqlToken): FragmentSqlToken {
   return sql.fragment`(
     SELECT customer_id FROM forge_accounts
-    WHERE forge_type = ${forge} AND namespace = ANY(${sql.array([...namespacePrefixes], 'text')})
-      AND verified_at IS NOT NULL
+    WHERE forge_type = ${forge} AND namespace = ANY(${namespacePrefixes}) AND verified_at IS NOT NULL
     ORDER BY length(namespace) DESC LIMIT 1
   )`;
 }

@@ -63,7 +63,7 @@ async function readCaller(
   if (presented === undefined) throw refused('missing', authenticationRequired());
   if (presented.kind === 'key') {
     const credentials = parseApiKey(presented.text);
-    if (credentials === undefined) throw refused('invalid', invalidApiKey());
+    if (credentials === undefined) throw refused('invalid', invalidApiKey('malformed'));
     return credentials;
   }
   try {
@@ -92,5 +92,5 @@ function judge(error: unknown, log: FastifyBaseLogger): [AuthOutcome, ProblemErr
   }
   if (!(error instanceof TokenRefusedError)) throw error;
   log.info({ reason: error.reason, ...error.details }, 'token refused');
-  return ['invalid', invalidToken()];
+  return ['invalid', invalidToken(error.reason)];
 }

@@ -7,10 +7,25 @@ import { AllowedMethods } from '../allowed-methods.ts';
 import { fieldProblem, makeProblem, PROBLEMS, type ProblemCode, ProblemError } from '../problem.ts';
 import { faultOf } from '../upstream-fault.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Why it was refused, once it was. */
+    problem: ProblemError | null;
+  }
+}
+
 /** Makes every failure an `application/problem+json`, whoever found it: a route, the router, or the HTTP parser. */
 export function useProblems(app: FastifyInstance): void {
   const allowed = new AllowedMethods();
+  app.decorateRequest('problem', null);
   app.addHook('onRoute', (route) => allowed.add(route.url, route.method));
+  app.addHook('onRequest', (request, _reply, done) => done(problemOfHost(request)));
+  // Before credentials and bodies are looked at, which are not what is wrong then.
+  app.addHook('onRequest', (request, _reply, done) => done(problemOfAddress(request, allowed)));
+  app.server.on('checkExpectation', (_request, response) => {
+    const { head, body } = bareProblem('EXPECTATION_FAILED');
+    response.writeHead(PROBLEMS.EXPECTATION_FAILED.status, head).end(body);
+  });
   app.setErrorHandler<FastifyError | Error>((error, request, reply) => answer(error, request, reply));
   app.setNotFoundHandler((request, reply) => answer(notFound(request, allowed), request, reply));
 }
@@ -29,15 +44,28 @@ export function answerFrameworkError(
 export function answerClientError(error: ConnectionError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy(error);
   const code = CLIENT_ERRORS[error.code] ?? 'BAD_REQUEST';
-  const { status, title } = PROBLEMS[code];
-  const body = JSON.stringify(makeProblem(new ProblemError(code, title), randomUUID()));
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'content-type: application/problem+json',
-    `content-length: ${Buffer.byteLength(body)}`,
-    'connection: close',
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  const { status } = PROBLEMS[code];
+  const { head, body } = bareProblem(code);
+  const headers = Object.entries(head).map(([name, value]) => `${name}: ${value}`);
+  socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...headers, '', body].join('\r\n'));
+}
+
+/** A problem of a request that Fastify has not seen. */
+function bareProblem(code: ProblemCode) {
+  const body = JSON.stringify(makeProblem(new ProblemError(code, PROBLEMS[code].title), randomUUID()));
+  const head = {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  };
+  return { head, body };
+}
+
+/** RFC 9112 §3.2: HTTP/1.1 without Host is refused. */
+function problemOfHost({ raw, headers }: FastifyRequest): ProblemError | undefined {
+  return raw.httpVersion === '1.1' && headers.host === undefined
+    ? new ProblemError('BAD_REQUEST', 'HTTP/1.1 needs a Host header')
+    : undefined;
 }
 
 const CLIENT_ERRORS: Readonly<Record<string, ProblemCode>> = {
@@ -47,6 +75,7 @@ const CLIENT_ERRORS: Readonly<Record<string, ProblemCode>> = {
 
 function answer(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblemError(error, request);
+  request.problem = problem;
   if (problem.code === 'INTERNAL_ERROR') request.log.error({ err: error }, 'request failed');
   else if (PROBLEMS[problem.code].status >= 500) request.log.warn({ err: error }, 'request refused for now');
   // Fastify closes the connection when a body is too large. Left open, Node reads the rest of it and drops it,
@@ -106,9 +135,19 @@ const FRAMEWORK_PROBLEMS: Readonly<
   FST_ERR_MAX_PARAM_LENGTH: { code: 'URI_TOO_LONG', detail: () => 'A part of the address is too long' },
 };
 
+/** A 404 or 405, also where a pattern with the method matches a path that another route names literally. */
+function problemOfAddress(request: FastifyRequest, allowed: AllowedMethods): ProblemError | undefined {
+  const isPattern = request.routeOptions.url?.includes(':') === true;
+  const isRefused = request.is404 || (isPattern && allowed.isLiteral(pathOf(request)));
+  return isRefused ? notFound(request, allowed) : undefined;
+}
+
+function pathOf({ url }: FastifyRequest): string {
+  return url.split('?', 1)[0] ?? '';
+}
+
 function notFound(request: FastifyRequest, allowed: AllowedMethods): ProblemError {
-  const path = request.url.split('?', 1)[0] ?? '';
-  const methods = allowed.find(path);
+  const methods = allowed.find(pathOf(request));
   // Where the method is answered too, a route's own search came to nothing: a file of /docs that is not there.
   if (methods.length === 0 || methods.includes(request.method)) {
     return new ProblemError('NOT_FOUND', 'No route has this address; /docs lists those there are');

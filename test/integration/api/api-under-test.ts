@@ -50,6 +50,7 @@ export interface ApiOptions {
   /** Undefined: as when REDIS_URL is not set. */
   readonly redisUrl?: string;
   readonly limits?: Partial<LimitSettings>;
+  readonly auditReads?: boolean;
   /** Registers routes of the test's own. */
   readonly routes?: (app: FastifyInstance) => void;
 }
@@ -71,6 +72,7 @@ export async function startApi({
   logger = silent,
   redisUrl,
   limits = {},
+  auditReads = true,
   routes = () => undefined,
 }: ApiOptions): Promise<ApiUnderTest> {
   const metrics = createMetrics({ defaultMetrics: false });
@@ -100,6 +102,7 @@ export async function startApi({
     tokens: createTokenVerifier(tokenIssuers),
     idempotency: { enabled: true, ttlSeconds: 86_400 },
     limits: { ...GENEROUS, ...limits },
+    auditReads,
   });
   app.register((scope) => Promise.resolve(routes(scope)));
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
