@@ -2,10 +2,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ParsedStoreRequest, StoreRequest } from '../domain/store-request.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { CREDENTIAL_PROBLEMS } from './credential-problems.ts';
+import { idempotencyKeyOf } from './idempotency-key.ts';
 import type { StoreAnswer } from './phase-schemas.ts';
 import { callerOf } from './plugins/authentication.ts';
 import { fieldProblem, type ProblemCode } from './problem.ts';
-import { type StoreRunDependencies, storeRun } from './store-run.ts';
+import { replayAnswer, sendAnswer, writeAnswer } from './replayable-answer.ts';
+import { storeOnce } from './store-once.ts';
+import { type AdmittedStore, admitRun, type StoreRunDependencies, storeRun } from './store-run.ts';
 import type { StoredRun } from './store-settle.ts';
 import { storedAtOf } from './stored-at.ts';
 
@@ -26,9 +29,11 @@ export const STORE_PROBLEMS = [
   'VALIDATION_FAILED',
   ...CREDENTIAL_PROBLEMS,
   'NAMESPACE_FORBIDDEN',
+  'IDEMPOTENCY_IN_FLIGHT',
   'RUN_CONFLICT',
   'PAYLOAD_TOO_LARGE',
   'UNSUPPORTED_MEDIA_TYPE',
+  'IDEMPOTENCY_KEY_REUSED',
   'RUN_NOT_FOUND',
   'RUN_REJECTED',
   'RUN_QUARANTINED',
@@ -36,7 +41,10 @@ export const STORE_PROBLEMS = [
   'KUBERNETES_UNAVAILABLE',
 ] as const satisfies readonly ProblemCode[];
 
-/** Stores what the body of a request holds, and answers: 202 while it is durable but not yet a row. */
+/**
+ * Stores what the body of a request holds, once for each Idempotency-Key, and answers: 202 while it is durable but not yet
+ * a row.
+ */
 export async function answerStore(
   deps: StoreRunDependencies,
   request: FastifyRequest,
@@ -45,10 +53,20 @@ export async function answerStore(
 ): Promise<FastifyReply> {
   const stored = readBody(request.body, parse, deps.metrics);
   const { traceparent, headers } = request;
+  const key = idempotencyKeyOf(headers, 'optional');
   const call = { request: stored, caller: callerOf(request), traceparent, storedAt: storedAtOf(headers) };
-  const run = await storeRun(deps, call);
-  deps.metrics.store.acknowledged.inc({ durability: run.persisted ? 'row' : 'object' });
-  return reply.code(run.persisted ? persistedStatus : 202).send(makeAnswer(stored, run));
+  const admitted = await admitRun(deps, call);
+  const store = async (admittedStore: AdmittedStore) => {
+    const run = await storeRun(deps, admittedStore);
+    deps.metrics.store.acknowledged.inc({ durability: run.persisted ? 'row' : 'object' });
+    const status = run.persisted ? persistedStatus : 202;
+    return writeAnswer(reply, { status, body: makeAnswer(stored, run) });
+  };
+  if (key === undefined || !request.server.idempotency.enabled) {
+    return sendAnswer(reply, await store(admitted));
+  }
+  const { kind, answer } = await storeOnce(request, { key, admitted }, store);
+  return kind === 'replayed' ? replayAnswer(reply, answer) : sendAnswer(reply, answer);
 }
 
 function readBody(

@@ -11,7 +11,7 @@ export type Outcome =
   /** `in_flight`: another request with this key is under way. `reused`: the key belongs to another request. */
   | { readonly kind: 'in_flight' | 'reused' };
 
-interface Answered {
+export interface Answered {
   readonly kind: 'executed' | 'replayed';
   readonly answer: KeptAnswer;
 }

@@ -7,9 +7,8 @@ import {
   tryLockIdempotencyKey,
 } from '../store/idempotency.ts';
 import type { GuardedRequest, Outcome } from './idempotency-guard.ts';
-import { PROBLEMS, ProblemError } from './problem.ts';
-import { isKept, writeProblem } from './replayable-answer.ts';
-import { faultOf } from './upstream-fault.ts';
+import { keptProblem, problemBehind } from './kept-problem.ts';
+import { writeProblem } from './replayable-answer.ts';
 
 export interface EffectOptions extends GuardedRequest {
   /** How long the answer is kept. */
@@ -38,7 +37,7 @@ export function runEffectOnce(
         : { kind: 'reused' };
     }
     const answer = await transaction.transaction(effect).catch((error: unknown) => {
-      return writeProblem(keptProblem(error), requestId);
+      return writeProblem(keptProblem(problemBehind(error) ?? toDatabaseError(error)), requestId);
     });
     await putIdempotencyRecord(transaction, scope, { fingerprint, answer, ttlSeconds });
     return { kind: 'executed', answer };
@@ -55,18 +54,4 @@ export async function inTransaction<Result>(
   } catch (error) {
     throw problemBehind(error) ?? error;
   }
-}
-
-/** @throws the error, where the same request may be answered otherwise later */
-function keptProblem(error: unknown): ProblemError {
-  const problem = problemBehind(error) ?? faultOf(toDatabaseError(error));
-  if (problem === undefined || !isKept(PROBLEMS[problem.code].status)) throw error;
-  return problem;
-}
-
-function problemBehind(error: unknown): ProblemError | undefined {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof ProblemError) return cause;
-  }
-  return undefined;
 }

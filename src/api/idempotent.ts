@@ -3,16 +3,15 @@ import type { Connection } from '../store/database.ts';
 import { findPrincipal } from '../store/find-principal.ts';
 import type { Scope } from '../store/principal.ts';
 import { authorise } from './authorise.ts';
-import { resultWithin } from './deadline.ts';
 import { guard } from './idempotency-guard.ts';
 import { idempotencyKeyOf, type KeyRule } from './idempotency-key.ts';
 import { fingerprintOf, idempotencyScope } from './idempotency-scope.ts';
 import { inTransaction, runEffectOnce } from './idempotent-effect.ts';
+import { inTime } from './in-time.ts';
 import { callerOf } from './plugins/authentication.ts';
 import { toProblemError } from './plugins/problem.ts';
 import type { ProblemCode } from './problem.ts';
 import { type Answer, replayAnswer, sendAnswer, writeAnswer } from './replayable-answer.ts';
-import { databaseUnavailable } from './upstream-fault.ts';
 
 export type { Answer } from './replayable-answer.ts';
 
@@ -59,14 +58,14 @@ export async function runIdempotently(
   const { pool } = database;
   const key = idempotencyKeyOf(request.headers, rule);
   const caller = callerOf(request);
-  const principal = await inTime(findPrincipal(pool, caller));
+  const principal = await inTime(ANSWER_MS, findPrincipal(pool, caller));
   const customerId = authorise(principal, { caller, scope: demanded }, deps.metrics);
   const perform = async (transaction: Connection) => {
     refuseInvalid(request);
     return writeAnswer(reply, await effect(transaction, customerId));
   };
   if (key === undefined || !enabled) {
-    await sendAnswer(reply, await inTime(inTransaction(pool, perform)));
+    await sendAnswer(reply, await inTime(ANSWER_MS, inTransaction(pool, perform)));
     return;
   }
   const guarded = {
@@ -74,20 +73,11 @@ export async function runIdempotently(
     fingerprint: fingerprintOf(request),
   };
   const once = { ...guarded, ttlSeconds: deps.ttlSeconds, requestId: request.id };
-  const outcome = await guard(deps, guarded, () => inTime(runEffectOnce(pool, once, perform)));
+  const outcome = await guard(deps, guarded, () => inTime(ANSWER_MS, runEffectOnce(pool, once, perform)));
   await (outcome.kind === 'replayed' ? replayAnswer : sendAnswer)(reply, outcome.answer);
 }
 
 /** @throws ProblemError for what the route's schema refuses */
 function refuseInvalid(request: FastifyRequest): void {
   if (request.validationError !== undefined) throw toProblemError(request.validationError, request);
-}
-
-async function inTime<Result>(work: Promise<Result>): Promise<Result> {
-  const done = await resultWithin(
-    ANSWER_MS,
-    work.then((result) => ({ result })),
-  );
-  if (done === undefined) throw databaseUnavailable();
-  return done.result;
 }

@@ -30,8 +30,14 @@ export const storeBodySchema = z.looseObject({
     ),
 });
 
-/** Headers of a store, as documented; `storedAtOf` judges them. */
+/** Headers of a store, as documented; `storedAtOf` and `idempotencyKeyOf` judge them. */
 export const storeHeadersSchema = z.object({
+  'idempotency-key': z
+    .string()
+    .optional()
+    .describe(
+      'Makes it safe to send the result again: under the same key it is stored once, and answered the same. Up to 255 visible ASCII characters; a UUID is best.',
+    ),
   [STORED_AT_HEADER]: z.iso
     .datetime({ offset: true })
     .optional()

@@ -2,7 +2,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import { digestOf } from '../domain/digest.ts';
 import type { CommittedRun } from '../domain/run.ts';
 import type { StoreRequest } from '../domain/store-request.ts';
-import { admitStore } from '../store/admission.ts';
+import { admitStore, type StoreAdmission } from '../store/admission.ts';
 import { listCommittedRuns } from '../store/committed-runs.ts';
 import type { CommittedRunsListener } from '../store/committed-runs-listener.ts';
 import type { Database } from '../store/database.ts';
@@ -14,7 +14,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { authoriseRepository } from './authorise.ts';
 import { createInPlace } from './create-in-place.ts';
 import { type Deadline, deadlineIn, resultWithin } from './deadline.ts';
-import { type AcceptedStore, isInline } from './phase-run-draft.ts';
+import { type AcceptedStore, draftPhaseRun, isInline } from './phase-run-draft.ts';
 import type { PhaseRunWriter } from './phase-run-writer.ts';
 import { ProblemError } from './problem.ts';
 import { type StoredRun, settleRun, storedAs } from './store-settle.ts';
@@ -51,23 +51,41 @@ const LATE_MS = 500;
 
 type NamedTarget = Exclude<StoreTarget, { kind: 'create' }>;
 
+/** A store whose caller may, with its place in its slot. */
+export interface AdmittedStore extends AcceptedStore {
+  readonly admission: StoreAdmission;
+  /** Whether an earlier try with the same id and place may have stored it. */
+  readonly isRetry?: boolean;
+}
+
 /**
- * Stores a result: admits the caller, writes the PhaseRun, and waits for its row. Once the PhaseRun is written the
- * result is kept, whatever becomes of this process or of the caller's connection.
+ * Lets a store in.
+ * @throws ProblemError or DatabaseError when it may not be, or cannot be decided
+ */
+export async function admitRun(deps: StoreRunDependencies, call: StoreCall): Promise<AdmittedStore> {
+  return placeInTime(deps, await admit(deps, call), call);
+}
+
+/**
+ * Stores a result that was let in: writes the PhaseRun, and waits for its row. Once the PhaseRun is written the
+ * result is kept, whatever becomes of this process or of the caller's connection. The same store again, with the same id
+ * and place, ends in the same run.
  * @throws ProblemError, DatabaseError or KubeError when the result is not acknowledged
  */
-export async function storeRun(deps: StoreRunDependencies, call: StoreCall): Promise<StoredRun> {
-  const store = await placeInTime(deps, await admit(deps, call), call);
+export async function storeRun(deps: StoreRunDependencies, store: AdmittedStore): Promise<StoredRun> {
+  const stored = store.isRetry ? await findStored(deps, store) : undefined;
+  if (stored !== undefined) return stored;
   const deadline = deadlineIn(WRITE_MS);
   const target = await chooseTarget(deps.phaseRuns, store, store.admission, deadline);
   if (target.kind === 'repeat') return repeatRun(deps, store, target);
   await keepPayload(deps, store, deadline);
-  return target.kind === 'create'
-    ? createRun(deps, store, deadline)
-    : moveRun(deps, { ...store, runId: target.runId }, target, deadline);
+  return target.kind === 'create' ? createRun(deps, store, deadline) : moveRun(deps, store, target, deadline);
 }
 
-async function admit(deps: StoreRunDependencies, { request, caller, traceparent }: StoreCall) {
+async function admit(
+  deps: StoreRunDependencies,
+  { request, caller, traceparent }: StoreCall,
+): Promise<AdmittedStore> {
   const admission = await timed(deps, 'auth', () =>
     resultWithin(ADMIT_MS, admitStore(deps.database.pool, caller, request)),
   );
@@ -93,11 +111,11 @@ async function admit(deps: StoreRunDependencies, { request, caller, traceparent 
 }
 
 /** Puts what comes late behind what it followed, and before what has arrived since. */
-async function placeInTime<Store extends AcceptedStore>(
+async function placeInTime(
   { database }: StoreRunDependencies,
-  store: Store,
+  store: AdmittedStore,
   { storedAt }: Pick<StoreCall, 'storedAt'>,
-): Promise<Store> {
+): Promise<AdmittedStore> {
   if (storedAt === undefined) return store;
   const { customerId, request } = store;
   const finding = findLatePlace(database.pool, { ...request, customerId, storedAt });
@@ -122,6 +140,18 @@ async function keepPayload(
   if (kept === undefined) throw databaseUnavailable();
 }
 
+/** What an earlier try has brought as far as its row, whatever came after it. */
+async function findStored(
+  { database }: StoreRunDependencies,
+  store: AcceptedStore,
+): Promise<StoredRun | undefined> {
+  const reading = listCommittedRuns(database.pool, [store.runId]);
+  const rows = await resultWithin(ADMIT_MS, reading);
+  if (rows === undefined) throw databaseUnavailable();
+  const [row] = rows;
+  return row?.executionId === undefined ? undefined : storedAs(row, draftPhaseRun(store).metadata);
+}
+
 async function createRun(
   deps: StoreRunDependencies,
   store: AcceptedStore,
@@ -134,35 +164,36 @@ async function createRun(
   return settleRun(deps.phaseRuns, store, phaseRun, await row.committed());
 }
 
-/** Moves the run of `store` forward. One that has ended meanwhile stays as it is, and this becomes a run of its own. */
+/** Moves the run that `target` names forward. One that has ended meanwhile stays as it is, and this becomes a run of its own. */
 async function moveRun(
   deps: StoreRunDependencies,
   store: AcceptedStore,
-  { phaseRun, named }: NamedTarget,
+  { runId, phaseRun, named }: NamedTarget,
   deadline: Deadline,
 ): Promise<StoredRun> {
-  const row = waitForRow(deps, store);
+  const moving = { ...store, runId };
+  const row = waitForRow(deps, moving);
   const moved = await row.unlessFails(
-    timed(deps, 'create', () => deps.phaseRuns.moveForward(phaseRun, store, deadline)),
+    timed(deps, 'create', () => deps.phaseRuns.moveForward(phaseRun, moving, deadline)),
   );
   const isSame =
     moved.outcome === 'ended' &&
     moved.phaseRun.spec.result.status === store.request.status &&
     payloadSha256(moved.phaseRun) === store.digest.sha256;
   if (moved.outcome === 'moved' || isSame) {
-    return settleRun(deps.phaseRuns, store, phaseRun, await row.committed());
+    return settleRun(deps.phaseRuns, moving, phaseRun, await row.committed());
   }
   row.stop();
   // Its TTL took the PhaseRun away, or somebody deleted it: the row is moved forward by another of the same run.
-  if (moved.outcome === 'gone') return createRun(deps, store, deadline);
+  if (moved.outcome === 'gone') return createRun(deps, moving, deadline);
   if (named) throw runConflict();
-  return createRun(deps, { ...store, runId: randomUUIDv7() }, deadline);
+  return createRun(deps, store, deadline);
 }
 
 /** Answers for a run that has ended: the same result is there already, another one is refused. */
 async function repeatRun(
   { database }: StoreRunDependencies,
-  { admission, digest, request }: Awaited<ReturnType<typeof admit>>,
+  { admission, digest, request }: AdmittedStore,
   { runId, phaseRun }: NamedTarget,
 ): Promise<StoredRun> {
   const [row] = await listCommittedRuns(database.pool, [runId]);

@@ -26,7 +26,7 @@ export type Claim =
 
 const claimRow = z.object({
   claimedOrder: z.number().nullable(),
-  found: z.object({ same: z.boolean(), ttlSeconds: z.number(), answer: keptAnswer.nullable() }).nullable(),
+  found: z.object({ same: z.boolean(), answer: keptAnswer.nullable() }).nullable(),
 });
 
 /**

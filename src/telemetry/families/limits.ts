@@ -35,5 +35,14 @@ export function createLimitMetrics(registry: Registry) {
   zeroCounter(idempotency, { outcome: IDEMPOTENCY_OUTCOMES });
   zeroCounter(rateLimited, { limit: RATE_LIMITS });
   zeroCounter(shed, { pressure: PRESSURES });
-  return { idempotency, rateLimited, shed };
+  return {
+    idempotency,
+    idempotencyExpired: new Counter({
+      name: 'phaserun_idempotency_keys_deleted_total',
+      help: 'Answers kept for retries that were deleted at the end of their time.',
+      registers,
+    }),
+    rateLimited,
+    shed,
+  };
 }

@@ -316,19 +316,13 @@ describe.each([
     await api.pool.query(
       sql.unsafe`UPDATE idempotency_keys SET expires_at = now() WHERE customer_id = ${by.customerId}`,
     );
-    if (redisUrl !== undefined) await forget(redisUrl);
+    await redis?.forget();
     const later = await post(api, { by, key, body: { note: 'b' } });
     expect(later.status).toBe(201);
     expect(isReplay(later)).toBe(false);
     expect(isReplay(await post(api, { by, key, body: { note: 'b' } }))).toBe(true);
   });
 });
-
-async function forget(redisUrl: string): Promise<void> {
-  const client = new Redis(redisUrl);
-  await client.flushall();
-  client.disconnect();
-}
 
 describe.skipIf(redis === undefined)('when Redis comes and goes', async () => {
   if (redis === undefined) return;

@@ -1,0 +1,15 @@
+import { resultWithin } from './deadline.ts';
+import { databaseUnavailable } from './upstream-fault.ts';
+
+/**
+ * Waits for the database no longer than this. One that is out of reach says so at once; this is for one that hangs.
+ * @throws ProblemError 503
+ */
+export async function inTime<Result>(ms: number, work: Promise<Result>): Promise<Result> {
+  const done = await resultWithin(
+    ms,
+    work.then((result) => ({ result })),
+  );
+  if (done === undefined) throw databaseUnavailable();
+  return done.result;
+}

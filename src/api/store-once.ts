@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
+import { keyedRunId } from '../domain/keyed-run-id.ts';
+import type { Connection } from '../store/database.ts';
+import type { KeptAnswer } from '../store/idempotency.ts';
+import {
+  type Claim,
+  claimIdempotencyKey,
+  releaseIdempotencyClaim,
+  settleIdempotencyClaim,
+} from '../store/idempotency-claims.ts';
+import { type Answered, type GuardedRequest, guard } from './idempotency-guard.ts';
+import { idempotencyScope } from './idempotency-scope.ts';
+import { inTime } from './in-time.ts';
+import { keptProblem } from './kept-problem.ts';
+import { callerOf } from './plugins/authentication.ts';
+import { writeProblem } from './replayable-answer.ts';
+import type { AdmittedStore } from './store-run.ts';
+
+/** A store that was let in, and the key that it came with. */
+export interface KeyedStore {
+  readonly key: string;
+  readonly admitted: AdmittedStore;
+}
+
+/** Longer than a store ever takes; a process that dies keeps its retry waiting for no longer. */
+const LEASE_SECONDS = 15;
+/** For a statement. A database that is out of reach says so at once; this is for one that hangs. */
+const STATEMENT_MS = 3_000;
+
+/**
+ * Stores a result under an Idempotency-Key. Its effect is a PhaseRun, which cannot commit with the key's row, so the row comes
+ * first, and with the key decides id and place of the run: whatever happens between the two, the next try ends in the same run.
+ * @throws ProblemError 409 or 422, and whatever `store` throws that is not kept
+ */
+export function storeOnce(
+  request: FastifyRequest,
+  { key, admitted }: KeyedStore,
+  store: (admitted: AdmittedStore) => Promise<KeptAnswer>,
+): Promise<Answered> {
+  const { database, ...deps } = request.server.idempotency;
+  const { customerId, order } = admitted;
+  const caller = callerOf(request);
+  const once = {
+    scope: idempotencyScope(request, { customerId, caller, key }),
+    fingerprint: fingerprintOf(admitted),
+    ttlSeconds: deps.ttlSeconds,
+  };
+  const runId = keyedRunId({ customerId, key, fingerprint: once.fingerprint });
+  return guard(deps, once, async () => {
+    const claims = createClaims(database.pool, once, request.log);
+    const claim = await claims.claim(order);
+    if (claim.kind === 'kept') return { kind: 'replayed', answer: claim.answer };
+    if (claim.kind !== 'claimed') return { kind: claim.kind === 'busy' ? 'in_flight' : 'reused' };
+    const isRetry = claim.order !== order;
+    try {
+      const answer = await store({ ...admitted, runId, order: claim.order, isRetry }).catch(
+        (error: unknown) => writeProblem(keptProblem(error), request.id),
+      );
+      await claims.settle(answer);
+      return { kind: 'executed', answer };
+    } catch (error) {
+      await claims.release();
+      throw error;
+    }
+  });
+}
+
+interface Once extends GuardedRequest {
+  readonly ttlSeconds: number;
+}
+
+/** The key's row. What was stored stays stored, and is found again by its id, if what became of it cannot be noted. */
+function createClaims(pool: Connection, { scope, fingerprint, ttlSeconds }: Once, log: FastifyBaseLogger) {
+  const note = (noting: Promise<void>) =>
+    inTime(STATEMENT_MS, noting).catch((error: unknown) => {
+      log.warn({ error }, 'what became of a store with an Idempotency-Key was not noted');
+    });
+  return {
+    claim: (order: number): Promise<Claim> => {
+      const wanted = { fingerprint, order, leaseSeconds: LEASE_SECONDS, ttlSeconds };
+      return inTime(STATEMENT_MS, claimIdempotencyKey(pool, scope, wanted));
+    },
+    settle: (answer: KeptAnswer) => note(settleIdempotencyClaim(pool, scope, answer)),
+    release: () => note(releaseIdempotencyClaim(pool, scope)),
+  };
+}
+
+/** Of all that is stored; the payload by its digest. */
+function fingerprintOf({ request, digest }: AdmittedStore): string {
+  const canonical = canonicalize({ ...request, data: digest.sha256 });
+  if (canonical === undefined) throw new Error('a store must be JSON');
+  return createHash('sha256').update(canonical).digest('hex');
+}
