@@ -32,6 +32,7 @@ import { getRepositoryAccess } from '../../../src/store/repository-access.ts';
 import { retrievePhases } from '../../../src/store/retrieve.ts';
 import { notifyCommitted } from '../../../src/store/run-records.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
+import { callAgentStatements, fillAgentTables } from './agent-statements.ts';
 import { makeCustomer, makeRun, openDatabase, repository } from './builders.ts';
 
 const { url } = await freshDatabase();
@@ -84,6 +85,19 @@ test('the newest of a slot is the first row of an index, however many rows the s
   }
 });
 
+test('a page of what agents list is the first rows of an index, however long the list is', async () => {
+  const lists = [...statements].filter(([name]) =>
+    /^list_(sessions|tasks|approvals|audit_events)\./.test(name),
+  );
+  expect(lists).toHaveLength(16);
+  const sorted: string[] = [];
+  for (const [name, text] of lists) {
+    if (nodesOf(await explain(text)).some((node) => node['Node Type'] === 'Sort')) sorted.push(name);
+  }
+  // A trace has few events.
+  expect(sorted.filter((name) => !name.startsWith('list_audit_events.by_trace'))).toEqual([]);
+});
+
 /** What reads all there is on purpose: all customers, and all of a repository, which here holds half of each table. */
 const READS_ALL = new Set(['list_customers', 'list_executions']);
 
@@ -124,7 +138,7 @@ function sequentiallyRead(root: Plan): string[] {
 }
 
 /** Tables that hold a handful of rows by their nature. */
-const SMALL = new Set(['quarantined_runs']);
+const SMALL = new Set(['quarantined_runs', 'profiles']);
 
 function recording(connection: Connection): Connection {
   const record = <T extends QuerySqlToken>(query: T): T => {
@@ -181,6 +195,7 @@ async function callEverything(pool: Connection): Promise<void> {
   await listForgeAccounts(pool, customerId);
   await removeForgeAccount(pool, customerId, { forge: 'github', namespace });
   await deleteUnusedPayloads(pool, { inUse: ['ab'], limit: 10 });
+  await callAgentStatements(pool, customerId);
   await currentIncarnation(pool);
   await listPendingMigrations(pool);
 }
@@ -239,6 +254,7 @@ async function fillTables(): Promise<void> {
     INSERT INTO payloads (customer_id, sha256, data, size_bytes)
     SELECT md5('customer0')::uuid, sha256(n::text::bytea), '{}', 2 FROM generate_series(0, 9999) n;
   `);
+  await fillAgentTables(explainer);
   for (const phase of PHASES) {
     await explainer.query(`
       INSERT INTO ${phase}_executions (
