@@ -7,11 +7,31 @@ export class AllowedMethods {
     this.#routes.push({ pattern: segmentsOf(url), methods: [method].flat() });
   }
 
-  /** Methods for this path, sorted; empty when no route has it. */
+  /**
+   * Methods for this path, sorted; empty when no route has it. A path that routes name literally is theirs alone, whatever
+   * patterns match it too: `/tasks/route` is no task.
+   */
   find(path: string): string[] {
+    const literal = this.#literal(path);
+    const routes = literal.length > 0 ? literal : this.#matching(path);
+    return [...new Set(routes.flatMap(({ methods }) => methods))].sort();
+  }
+
+  /** Whether a route names this path literally. */
+  isLiteral(path: string): boolean {
+    return this.#literal(path).length > 0;
+  }
+
+  #literal(path: string) {
     const segments = segmentsOf(path);
-    const matching = this.#routes.filter(({ pattern }) => matches(pattern, segments));
-    return [...new Set(matching.flatMap(({ methods }) => methods))].sort();
+    return this.#matching(path).filter(({ pattern }) =>
+      pattern.every((part, index) => part === segments[index]),
+    );
+  }
+
+  #matching(path: string) {
+    const segments = segmentsOf(path);
+    return this.#routes.filter(({ pattern }) => matches(pattern, segments));
   }
 }
 

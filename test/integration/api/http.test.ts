@@ -66,9 +66,19 @@ describe('addresses', () => {
     expect({ status, code: problemSchema.strict().parse(body).code }).toEqual(want);
   });
 
-  test('a 405 says what is allowed', async () => {
-    const { headers } = await send(api, '/api/v1/phases/retrieve', { method: 'DELETE' });
-    expect(headers.get('allow')).toBe('GET, HEAD');
+  test.each([
+    { name: 'of an address', path: '/api/v1/phases/retrieve', init: { method: 'DELETE' }, want: 'GET, HEAD' },
+    { name: 'of a literal address that a pattern matches', path: '/tasks/route', init: {}, want: 'POST' },
+    {
+      name: 'before the body is read',
+      path: '/health',
+      init: { method: 'POST', body: '{' },
+      want: 'GET, HEAD',
+    },
+    { name: 'before its type is missed', path: '/health', init: { method: 'QUERY' }, want: 'GET, HEAD' },
+  ])('a 405 says what is allowed: $name', async ({ path, init, want }) => {
+    const { status, headers } = await send(api, path, init);
+    expect({ status, allow: headers.get('allow') }).toEqual({ status: 405, allow: want });
   });
 
   test.each(['/status/', '//status', '/status'])('%s is the same', async (path) => {
@@ -80,16 +90,39 @@ describe('addresses', () => {
   });
 });
 
-test('a request that is no HTTP is answered with a problem', async () => {
+describe('what Node would answer without a body is answered with a problem', () => {
+  test.each([
+    { name: 'no HTTP', request: 'GARBAGE', want: { status: 400, code: 'BAD_REQUEST' } },
+    {
+      name: 'no Host',
+      request: 'GET /status HTTP/1.1\r\nConnection: close',
+      want: { status: 400, code: 'BAD_REQUEST' },
+    },
+    {
+      name: 'an expectation that nobody knows',
+      request: 'GET /status HTTP/1.1\r\nHost: x\r\nExpect: the-unexpected',
+      want: { status: 417, code: 'EXPECTATION_FAILED' },
+    },
+  ])('$name', async ({ request, want }) => {
+    const { status, body } = await sendRaw(request);
+    expect({ status, code: problemSchema.strict().parse(JSON.parse(body)).code }).toEqual(want);
+  });
+
+  test('HTTP/1.0 needs no Host', async () => {
+    expect((await sendRaw('GET /status HTTP/1.0')).status).toBe(200);
+  });
+});
+
+/** Sends this head as it is, and reads until the server hangs up. */
+async function sendRaw(head: string): Promise<{ status: number; body: string }> {
   const { port, hostname } = new URL(api.url);
   const socket = connect(Number(port), hostname);
-  socket.end('GARBAGE\r\n\r\n');
+  socket.end(`${head}\r\n\r\n`);
   const chunks: Buffer[] = [];
   for await (const chunk of socket) chunks.push(chunk as Buffer);
-  const [head, body = ''] = Buffer.concat(chunks).toString().split('\r\n\r\n');
-  expect(head).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
-  expect(problemSchema.strict().parse(JSON.parse(body)).code).toBe('BAD_REQUEST');
-});
+  const [answered = '', body = ''] = Buffer.concat(chunks).toString().split('\r\n\r\n');
+  return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(answered)?.[1]), body };
+}
 
 describe('health', () => {
   test('says what is connected', async () => {
