@@ -48,23 +48,22 @@ interface Telling {
 }
 
 function describeArchived(phaseRun: PhaseRun, run: MeasuredRun, outcome: ArchivedRun): Telling[] {
-  const telling: Telling[] = [];
   const { disposition, executionId, session, transitions } = outcome;
-  // Whoever stored over HTTP had the answer; an Event each would double what the run costs the API server.
-  if (phaseRun.spec.runId === undefined && disposition !== 'unchanged') {
+  const telling: Telling[] = [];
+  if (disposition !== 'unchanged') {
     telling.push({ reason: 'Archived', note: `${run.status} result archived as execution ${executionId}` });
+    if (run.derived.redGreen === 'inverted') {
+      const note = 'the RED tests pass on the vulnerable commit: nothing is validated';
+      telling.push({ reason: 'RedGreenViolation', note });
+    }
   }
   for (const { to } of transitions) {
     const reason = SESSION_END[to];
     if (reason !== undefined) telling.push({ reason, note: `session ${session?.id} is ${to}` });
   }
-  if (run.derived.redGreen === 'inverted' && disposition !== 'unchanged') {
-    telling.push({
-      reason: 'RedGreenViolation',
-      note: 'the RED tests pass on the vulnerable commit: nothing is validated',
-    });
-  }
-  return telling;
+  // Whoever stored over HTTP had the answer; an Event for each would double what a run costs the API server.
+  const isAnswered = phaseRun.spec.runId !== undefined;
+  return isAnswered ? telling.filter(({ reason }) => WARNINGS.has(reason)) : telling;
 }
 
 const SESSION_END: Readonly<Record<string, EventReason>> = {
