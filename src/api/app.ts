@@ -68,7 +68,12 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     bodyLimit: MIB,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      // Node would refuse what has no Host with an empty body; `useProblems` refuses it with a problem.
+      requireHostHeader: false,
+    },
     // A request that arrives on an open connection while the server closes is served, and the connection closed:
     // runners do not retry.
     return503OnClosing: false,
