@@ -26,6 +26,8 @@ export async function startEtcd(
       `--listen-peer-urls=${peerUrl}`,
       `--initial-advertise-peer-urls=${peerUrl}`,
       `--initial-cluster=phaserun=${peerUrl}`,
+      // kube-apiserver's bookmarks need it: without, a watch on what nobody writes looks dead.
+      '--watch-progress-notify-interval=5s',
       ...(durable ? [] : ['--unsafe-no-fsync']),
     ],
     orphanSignal: 'KILL',
