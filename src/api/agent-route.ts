@@ -1,3 +1,4 @@
+import { traceHeaders, writeHeaders } from './agent-headers.ts';
 import { CREDENTIAL_PROBLEMS } from './credential-problems.ts';
 import { IDEMPOTENCY_PROBLEMS } from './idempotent.ts';
 import { type ProblemCode, ProblemError } from './problem.ts';
@@ -7,7 +8,14 @@ import { problemResponses } from './problem-responses.ts';
 export const AGENT_SCOPE = 'sessions';
 
 /** What every route of the agents' API has in its schema. */
-export const AGENT_SCHEMA = { tags: ['agents'], security: [{ apiKey: [] }, { bearer: [] }] };
+export const AGENT_SCHEMA = {
+  tags: ['agents'],
+  security: [{ apiKey: [] }, { bearer: [] }],
+  headers: traceHeaders,
+};
+
+/** What those have that write. */
+export const AGENT_WRITE_SCHEMA = { ...AGENT_SCHEMA, headers: writeHeaders };
 
 /** What a route that reads may answer when it fails. */
 export function readProblems(...codes: ProblemCode[]) {
@@ -27,7 +35,10 @@ export function writeProblems(...codes: ProblemCode[]) {
 }
 
 /** What was asked for, or a 404 that is the same for what does not exist and for what is another customer's. */
-export function found<T>(value: T | null, kind: 'approval' | 'profile' | 'session' | 'task'): T {
+export function found<T>(
+  value: T | null,
+  kind: 'approval' | 'delivery' | 'profile' | 'session' | 'task' | 'webhook',
+): T {
   if (value !== null) return value;
   throw new ProblemError('NOT_FOUND', `There is no such ${kind}`);
 }

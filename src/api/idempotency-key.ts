@@ -11,6 +11,21 @@ const NAME = 'Idempotency-Key';
 /** Characters that are seen in any log and need no escape; nothing is left to be folded or trimmed on the way. */
 const VISIBLE_ASCII = /^[!-~]{1,255}$/;
 
+/** The header where a route can do without, as documented. */
+export const optionalKeyHeader = z.string().optional().meta({
+  pattern: '^"?[!#-~][!-~]*$',
+  maxLength: 255,
+  description:
+    'Makes it safe to send the request again: under the same key it is done once, and answered the same. Visible ASCII characters, quoted or bare; a UUID is best.',
+});
+
+/** The header where a route wants one, as documented. */
+export const uuidKeyHeader = z.string().meta({
+  format: 'uuid',
+  description:
+    'Makes it safe to send the request again: under the same key it is done once, and answered the same.',
+});
+
 /** A string of structured fields (RFC 9651 §3.3.3), as which the draft wants the key. */
 const QUOTED = /^"((?:[^"\\]|\\["\\])*)"$/;
 

@@ -5,7 +5,7 @@ import { APPROVAL_STATUSES, DECISIONS } from '../../domain/approval.ts';
 import { compact } from '../../domain/compact.ts';
 import { type Approval, createApproval, decideApproval, findApproval } from '../../store/approvals.ts';
 import { body, idParameter, LOOKUP_LIMIT, name, optional, prose, say, text } from '../agent-fields.ts';
-import { AGENT_SCHEMA, AGENT_SCOPE, found, writeProblems } from '../agent-route.ts';
+import { AGENT_SCOPE, AGENT_WRITE_SCHEMA, found, writeProblems } from '../agent-route.ts';
 import { approvalSchema, makeApprovalAnswer } from '../approval-answer.ts';
 import { auditRequest } from '../audit-request.ts';
 import { IDEMPOTENT_ROUTE, runIdempotently } from '../idempotent.ts';
@@ -43,7 +43,7 @@ function registerCreate(app: FastifyInstance): void {
       onRequest: app.authenticate,
       ...IDEMPOTENT_ROUTE,
       schema: {
-        ...AGENT_SCHEMA,
+        ...AGENT_WRITE_SCHEMA,
         operationId: 'createApproval',
         summary: 'Ask for an approval, or note a decision',
         body: createBody,
@@ -80,7 +80,7 @@ function registerDecide(app: FastifyInstance): void {
       onRequest: app.authenticate,
       ...IDEMPOTENT_ROUTE,
       schema: {
-        ...AGENT_SCHEMA,
+        ...AGENT_WRITE_SCHEMA,
         operationId: 'decideApproval',
         summary: 'Decide an approval, for good',
         params: idParameter,

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { compact } from '../../domain/compact.ts';
 import { parseTimestamp } from '../../domain/timestamp.ts';
 import { body, LOOKUP_LIMIT, object, optional, prose, say, text } from '../agent-fields.ts';
-import { AGENT_SCHEMA, AGENT_SCOPE, writeProblems } from '../agent-route.ts';
+import { AGENT_SCOPE, AGENT_WRITE_SCHEMA, writeProblems } from '../agent-route.ts';
 import { auditRequest } from '../audit-request.ts';
 import { IDEMPOTENT_ROUTE, runIdempotently } from '../idempotent.ts';
 import { jsonResponse } from '../json-response.ts';
@@ -41,7 +41,7 @@ export function registerAuditIngest(app: FastifyInstance): void {
       onRequest: app.authenticate,
       ...IDEMPOTENT_ROUTE,
       schema: {
-        ...AGENT_SCHEMA,
+        ...AGENT_WRITE_SCHEMA,
         operationId: 'ingestAuditEvent',
         summary: 'Add an event of another system',
         description:

@@ -8,7 +8,7 @@ import type { Connection } from '../../store/database.ts';
 import { createSession } from '../../store/sessions.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { body, idParameter, name, object, optional, say, uuid } from '../agent-fields.ts';
-import { AGENT_SCHEMA, AGENT_SCOPE, writeProblems } from '../agent-route.ts';
+import { AGENT_SCOPE, AGENT_WRITE_SCHEMA, writeProblems } from '../agent-route.ts';
 import { auditRequest } from '../audit-request.ts';
 import { changeSession, metadataTooLarge } from '../change-session.ts';
 import { type Answer, IDEMPOTENT_ROUTE, runIdempotently } from '../idempotent.ts';
@@ -43,7 +43,7 @@ function registerCreate(app: FastifyInstance, { metrics }: SessionWriteDependenc
       onRequest: app.authenticate,
       ...IDEMPOTENT_ROUTE,
       schema: {
-        ...AGENT_SCHEMA,
+        ...AGENT_WRITE_SCHEMA,
         operationId: 'createSession',
         summary: 'Begin a session',
         body: createBody,
@@ -83,7 +83,7 @@ function registerUpdate(app: FastifyInstance, deps: SessionWriteDependencies): v
       onRequest: app.authenticate,
       ...IDEMPOTENT_ROUTE,
       schema: {
-        ...AGENT_SCHEMA,
+        ...AGENT_WRITE_SCHEMA,
         operationId: 'updateSession',
         summary: 'Move a session, give it a task, add to its metadata',
         description: 'What is left out stays. The state that it is in already is fine, and changes nothing.',
@@ -116,7 +116,7 @@ function registerEvent(app: FastifyInstance, deps: SessionWriteDependencies): vo
       onRequest: app.authenticate,
       ...IDEMPOTENT_ROUTE,
       schema: {
-        ...AGENT_SCHEMA,
+        ...AGENT_WRITE_SCHEMA,
         operationId: 'sendSessionEvent',
         summary: 'Say what happened in a session',
         description: 'activate makes it active, complete completed, fail failed.',

@@ -3,9 +3,10 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { compact } from '../../domain/compact.ts';
 import { createTask, type NewTask } from '../../store/tasks.ts';
+import { traceHeaders } from '../agent-headers.ts';
 import { AGENT_SCHEMA, AGENT_SCOPE, writeProblems } from '../agent-route.ts';
 import { auditRequest } from '../audit-request.ts';
-import { idempotencyKeyOf } from '../idempotency-key.ts';
+import { idempotencyKeyOf, uuidKeyHeader } from '../idempotency-key.ts';
 import { IDEMPOTENT_ROUTE, runIdempotently } from '../idempotent.ts';
 import { jsonResponse } from '../json-response.ts';
 import { routedTaskBody } from '../routed-task.ts';
@@ -26,6 +27,7 @@ export function registerRouteTask(app: FastifyInstance): void {
       ...IDEMPOTENT_ROUTE,
       schema: {
         ...AGENT_SCHEMA,
+        headers: traceHeaders.extend({ 'idempotency-key': uuidKeyHeader }),
         operationId: 'routeTask',
         summary: 'Hand a task to a role',
         description: 'Needs an Idempotency-Key that is a UUID; the same key again answers the first task.',
