@@ -28,6 +28,7 @@ export async function useOpenApi(
       tags: [
         { name: 'phases', description: 'Results of phases' },
         { name: 'agents', description: 'Sessions, tasks, approvals, audit and profiles' },
+        { name: 'webhooks', description: 'Where to be told of what happens' },
         { name: 'health', description: 'Whether this process works' },
       ],
       components: {
@@ -60,12 +61,19 @@ export async function useOpenApi(
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
 }
 
-/** Every named schema is offered in two forms, as input and as output; what no route refers to would only confuse. */
+/** Every named schema is offered in two forms, as input and as output; what no route leads to would only confuse. */
 function withoutUnusedSchemas<Document extends { paths?: unknown; components?: { schemas?: object } }>(
   document: Document,
 ): Document {
-  const used = JSON.stringify([document.paths, document.components?.schemas]);
-  const schemas = Object.entries(document.components?.schemas ?? {});
-  const kept = schemas.filter(([name]) => used.includes(`"#/components/schemas/${name}"`));
-  return { ...document, components: { ...document.components, schemas: Object.fromEntries(kept) } };
+  const schemas = new Map<string, unknown>(Object.entries(document.components?.schemas ?? {}));
+  const used = new Map<string, unknown>();
+  const follow = (part: unknown) => {
+    for (const [, name = ''] of JSON.stringify(part).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (used.has(name)) continue;
+      used.set(name, schemas.get(name));
+      follow(schemas.get(name));
+    }
+  };
+  follow(document.paths);
+  return { ...document, components: { ...document.components, schemas: Object.fromEntries(used) } };
 }

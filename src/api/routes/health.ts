@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { resultWithin } from '../deadline.ts';
+import { jsonResponse } from '../json-response.ts';
 
 /** `disabled`: not configured; `disconnected`: configured, and did not answer in time. */
 const CONNECTION_STATES = ['connected', 'disabled', 'disconnected'] as const;
@@ -59,7 +60,7 @@ export function registerHealth(instance: FastifyInstance, deps: HealthDependenci
         operationId: 'getLiveness',
         summary: 'Whether the process runs',
         tags,
-        response: { 200: described('It does.', probeSchema) },
+        response: { 200: jsonResponse('It does.', probeSchema) },
       },
     },
     () => ({ status: 'ok' as const }),
@@ -73,8 +74,8 @@ export function registerHealth(instance: FastifyInstance, deps: HealthDependenci
         summary: 'Whether to send requests here',
         tags,
         response: {
-          200: described('Send them.', probeSchema),
-          503: described('The process is about to stop.', probeSchema),
+          200: jsonResponse('Send them.', probeSchema),
+          503: jsonResponse('The process is about to stop.', probeSchema),
         },
       },
     },
@@ -92,7 +93,7 @@ export function registerHealth(instance: FastifyInstance, deps: HealthDependenci
         operationId: 'getHealth',
         summary: 'What this process is connected to',
         tags,
-        response: { 200: described('What it is connected to.', healthSchema) },
+        response: { 200: jsonResponse('What it is connected to.', healthSchema) },
       },
     },
     () => checkHealth(deps),
@@ -105,15 +106,11 @@ export function registerHealth(instance: FastifyInstance, deps: HealthDependenci
         operationId: 'getStatus',
         summary: 'Which version is running',
         tags,
-        response: { 200: described('The version.', statusSchema) },
+        response: { 200: jsonResponse('The version.', statusSchema) },
       },
     },
     () => ({ status: 'ok' as const, version: deps.version }),
   );
-}
-
-function described<Schema extends z.ZodType>(description: string, schema: Schema) {
-  return { description, content: { 'application/json': { schema } } };
 }
 
 async function checkHealth(deps: HealthDependencies): Promise<z.infer<typeof healthSchema>> {

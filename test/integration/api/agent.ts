@@ -3,6 +3,7 @@ import { type ApiAnswer, type ApiUnderTest, makeTenant, send, type Tenant } from
 
 export interface Agent {
   readonly tenant: Tenant;
+  send(method: string, path: string, body: unknown, headers?: Record<string, string>): Promise<ApiAnswer>;
   get(path: string, headers?: Record<string, string>): Promise<ApiAnswer>;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<ApiAnswer>;
   put(path: string, body: unknown, headers?: Record<string, string>): Promise<ApiAnswer>;
@@ -26,6 +27,7 @@ export function agentOf(api: ApiUnderTest, tenant: Tenant): Agent {
     });
   return {
     tenant,
+    send: ask,
     get: (path, headers) => ask('GET', path, undefined, headers),
     post: (path, body, headers) => ask('POST', path, body, headers),
     put: (path, body, headers) => ask('PUT', path, body, headers),

@@ -15,6 +15,7 @@ const common = {
   kubeconfigPath: inject('kubeconfigPath'),
   databaseUrl,
   namespace: await freshNamespace(),
+  auditReads: false,
 };
 const worlds = [
   { world: 'without Redis', redis: 'disabled', api: await startApi(common) },

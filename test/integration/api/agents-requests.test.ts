@@ -14,6 +14,7 @@ const api = await startApi({
   kubeconfigPath: inject('kubeconfigPath'),
   databaseUrl,
   namespace: await freshNamespace(),
+  auditReads: false,
 });
 const agent = await makeAgent(api);
 
@@ -55,6 +56,27 @@ describe('credentials', async () => {
       status: 403,
       body: { code: 'INSUFFICIENT_SCOPE', detail: expect.stringContaining('sessions') },
     });
+  });
+});
+
+describe('without Postgres', async () => {
+  const alone = await startApi({
+    kubeconfigPath: inject('kubeconfigPath'),
+    databaseUrl: undefined,
+    namespace: api.namespace,
+  });
+  test.each(ALL)('$method $path is to be tried again', async ({ method, path, body }) => {
+    const {
+      status,
+      headers,
+      body: answer,
+    } = await send(alone, path, {
+      method,
+      headers: { 'content-type': 'application/json', 'x-api-key': agent.tenant.apiKey, ...newKey() },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    expect({ status, code: answer.code }).toEqual({ status: 503, code: 'DATABASE_UNAVAILABLE' });
+    expect(headers.get('retry-after')).toMatch(/^\d+$/);
   });
 });
 
@@ -114,8 +136,7 @@ function rawHeaders(traceId: string): Promise<string[]> {
 describe('bodies', () => {
   test.each(WRITES)('of $method $path are at most 1 MiB', async ({ method, path, body }) => {
     const large = { ...body, metadata: { padding: 'x'.repeat(1024 * 1024) } };
-    const ask = method === 'POST' ? agent.post : agent.put;
-    const { status, body: answer } = await ask(path, large, newKey());
+    const { status, body: answer } = await agent.send(method, path, large, newKey());
     expect({ status, code: problemSchema.strict().parse(answer).code }).toEqual({
       status: 413,
       code: 'PAYLOAD_TOO_LARGE',
@@ -270,8 +291,9 @@ describe('the audit', () => {
 
   test('cuts the type of an event that is too long, and keeps all of it beside', async () => {
     const action = '🦊'.repeat(120);
-    const { body } = await agent.post('/audit/ingest', { source: 'a', category: 'zoo', action });
-    const { events } = (await agent.get('/audit?limit=1')).body;
+    const traceId = randomUUID();
+    const { body } = await agent.post('/audit/ingest', { source: 'a', category: 'zoo', action, traceId });
+    const { events } = (await agent.get(`/audit?trace_id=${traceId}`)).body;
     expect(events).toMatchObject([
       { id: body.id, event_type: `zoo.${'🦊'.repeat(96)}`, metadata: { action } },
     ]);
@@ -288,10 +310,8 @@ test('of many who decide an approval at once, one does', async () => {
   const path = `/approvals/${asked.approval_id}`;
   const decisions = Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? 'approved' : 'rejected'));
   const answers = await Promise.all(decisions.map((decision) => agent.put(path, { decision })));
-  expect(answers.map(({ status }) => status).toSorted()).toEqual([
-    200,
-    ...Array.from({ length: 9 }, () => 409),
-  ]);
+  const refused = answers.filter(({ status }) => status === 409);
+  expect(refused).toHaveLength(9);
   const winner = answers.find(({ status }) => status === 200);
   expect((await agent.get(path)).body).toEqual(winner?.body);
 });

@@ -13,6 +13,7 @@ const api = await startApi({
   kubeconfigPath: inject('kubeconfigPath'),
   databaseUrl,
   namespace: await freshNamespace(),
+  auditReads: false,
 });
 const agent = await makeAgent(api);
 
