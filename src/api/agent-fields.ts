@@ -53,10 +53,10 @@ export function body<Shape extends z.ZodRawShape>(shape: Shape) {
 export const idParameter = z.object({ id: uuid });
 
 /** How many rows a page has; sizes beyond the bounds count as the bound. */
-export const pageSize = integerWithin(PAGE_SIZE).describe('1 to 100; what is beyond counts as the bound.');
+export const pageSize = integerWithin(PAGE_SIZE).describe('1 to 100, 20 when left out; what is beyond counts as the bound.');
 
 /** Number of a page, from 1. Far beyond any list it stays a number that both stores of ours can count to. */
-export const pageNumber = integerWithin({ low: 1, high: 1e12, default: 1 }).describe('From 1.');
+export const pageNumber = integerWithin({ low: 1, high: 1e12, default: 1 }).describe('From 1, which it is when left out.');
 
 function integerWithin(bounds: { readonly low: number; readonly high: number; readonly default: number }) {
   return z
