@@ -24,6 +24,7 @@ import { registerMetrics } from './routes/metrics.ts';
 import { registerPhaseData } from './routes/phase-data.ts';
 import { registerRetrieve } from './routes/phases-retrieve.ts';
 import { registerStore } from './routes/phases-store.ts';
+import { registerWebhooks, type WebhookRouteDependencies } from './routes/webhooks.ts';
 import type { StoreRunDependencies } from './store-run.ts';
 import type { TokenVerifier } from './tokens/token-verifier.ts';
 
@@ -47,6 +48,7 @@ export interface AppDependencies {
   readonly limits: RateLimits & LoadLimits;
   /** Whether successful reads are noted for the audit. */
   readonly auditReads: boolean;
+  readonly webhooks: WebhookRouteDependencies['webhooks'];
 }
 
 const MIB = 1024 * 1024;
@@ -111,4 +113,5 @@ async function registerAll(app: FastifyInstance, deps: AppDependencies): Promise
   registerRetrieve(app, deps);
   registerAgents(app, deps);
   registerPhaseData(app, storing);
+  registerWebhooks(app, deps);
 }

@@ -84,6 +84,7 @@ export async function startApi(
     idempotency: config.idempotency,
     limits: config.limits,
     auditReads: config.auditReads,
+    webhooks: config.webhooks,
     namespaceOf(customerId) {
       if (!namespaces.hasSynced()) throw namespacesUnknown();
       return namespaceOfCustomer(namespaces.list(), customerId) ?? config.namespace;

@@ -23,6 +23,7 @@ import { createCustomer } from '../../../src/store/customers.ts';
 import { type Connection, createDatabase } from '../../../src/store/database.ts';
 import { addForgeAccount, verifyForgeAccount } from '../../../src/store/forge-accounts.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
+import { observeCache, observeDatabase } from '../../../src/telemetry/observers.ts';
 
 const silent = pino({ level: 'silent' });
 
@@ -51,6 +52,8 @@ export interface ApiOptions {
   readonly redisUrl?: string;
   readonly limits?: Partial<LimitSettings>;
   readonly auditReads?: boolean;
+  /** For webhooks. */
+  readonly allowPrivateAddresses?: boolean;
   /** Registers routes of the test's own. */
   readonly routes?: (app: FastifyInstance) => void;
 }
@@ -73,15 +76,17 @@ export async function startApi({
   redisUrl,
   limits = {},
   auditReads = true,
+  allowPrivateAddresses = false,
   routes = () => undefined,
 }: ApiOptions): Promise<ApiUnderTest> {
   const metrics = createMetrics({ defaultMetrics: false });
   const applicationName = 'api-under-test';
-  const database = await createDatabase({ url: databaseUrl, poolMax: 5, applicationName, logger });
+  const observer = observeDatabase(metrics);
+  const database = await createDatabase({ url: databaseUrl, poolMax: 5, applicationName, logger, observer });
   const { pool } = database;
   const committedRuns = createCommittedRunsListener({ url: databaseUrl, pool, applicationName, logger });
   const client = createKubeClient({ kind: 'kubeconfig', path: kubeconfigPath }, { logger });
-  const cache = createCache({ url: redisUrl, logger });
+  const cache = createCache({ url: redisUrl, logger, observer: observeCache(metrics) });
   let draining = false;
   const app = buildApp({
     version: '0.0.0-test',
@@ -103,6 +108,7 @@ export async function startApi({
     idempotency: { enabled: true, ttlSeconds: 86_400 },
     limits: { ...GENEROUS, ...limits },
     auditReads,
+    webhooks: { allowPrivateAddresses },
   });
   app.register((scope) => Promise.resolve(routes(scope)));
   const url = await app.listen({ host: '127.0.0.1', port: 0 });

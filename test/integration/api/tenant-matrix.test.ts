@@ -46,6 +46,7 @@ interface Names {
   readonly sessionId: string;
   readonly taskId: string;
   readonly approvalId: string;
+  readonly webhookId: string;
   readonly role: string;
   readonly traceId: string;
   readonly idempotencyKey: string;
@@ -190,6 +191,31 @@ const ROUTES: Readonly<Record<string, 'public' | readonly Ask[]>> = {
       want: 202,
     },
   ],
+  'GET /api/v1/webhooks': [{ name: 'nothing', path: () => '/api/v1/webhooks', want: 200 }],
+  'POST /api/v1/webhooks': [
+    {
+      name: 'a URL',
+      path: () => '/api/v1/webhooks',
+      body: () => ({ url: 'https://hooks.example.com/' }),
+      want: 201,
+    },
+  ],
+  'DELETE /api/v1/webhooks/{id}': [
+    { name: 'its id', path: ({ webhookId }) => `/api/v1/webhooks/${webhookId}`, want: 404 },
+  ],
+  'POST /api/v1/webhooks/{id}/enable': [
+    { name: 'its id', path: ({ webhookId }) => `/api/v1/webhooks/${webhookId}/enable`, want: 404 },
+  ],
+  'GET /api/v1/webhooks/{id}/deliveries': [
+    { name: 'its id', path: ({ webhookId }) => `/api/v1/webhooks/${webhookId}/deliveries`, want: 404 },
+  ],
+  'POST /api/v1/webhooks/{id}/deliveries/{deliveryId}/replay': [
+    {
+      name: 'its id',
+      path: ({ webhookId }) => `/api/v1/webhooks/${webhookId}/deliveries/1/replay`,
+      want: 404,
+    },
+  ],
   'GET /profiles/{role}': [{ name: 'a role', path: ({ role }) => `/profiles/${role}`, want: 404 }],
 };
 
@@ -201,6 +227,7 @@ const nobodys: Names = {
   sessionId: randomUUID(),
   taskId: randomUUID(),
   approvalId: randomUUID(),
+  webhookId: randomUUID(),
   role: `role-${randomBytes(5).toString('hex')}`,
   traceId: randomUUID(),
   idempotencyKey: randomUUID(),
@@ -249,7 +276,18 @@ async function plant(): Promise<Names> {
     { task_id: taskId, comments: MARK },
     { 'x-trace-id': traceId },
   );
-  return { owner: victim.owner, runId, sessionId, taskId, approvalId, role, traceId, idempotencyKey };
+  const { id: webhookId } = await post('/api/v1/webhooks', { url: `https://hooks.example.com/${MARK}` });
+  return {
+    owner: victim.owner,
+    runId,
+    sessionId,
+    taskId,
+    approvalId,
+    webhookId,
+    role,
+    traceId,
+    idempotencyKey,
+  };
 }
 
 const { body: document } = await send(api, '/openapi.json');
@@ -350,11 +388,16 @@ function withoutNames({ status, headers, body }: ApiAnswer, names: Names): objec
   const text = JSON.stringify({ status, headers: kept, body: { ...body, requestId: undefined } });
   const nameless = Object.values(names).reduce((rest, name) => rest.replaceAll(name, '<name>'), text);
   return JSON.parse(
-    nameless.replaceAll(NEW_ID, '$1"<id>"').replaceAll(UUID, '<id>').replaceAll(TIME, '<time>'),
+    nameless
+      .replaceAll(NEW_ID, '$1"<id>"')
+      .replaceAll(UUID, '<id>')
+      .replaceAll(TIME, '<time>')
+      .replaceAll(NEW_SECRET, '<secret>'),
   );
 }
 
 /** Audit events are numbered in the order in which they happen. */
 const NEW_ID = /("id":)\d+/g;
 const UUID = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g;
+const NEW_SECRET = /whsec_[\w+/=]+/g;
 const TIME = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
