@@ -2,7 +2,10 @@ import { API_KEY_ID_ANNOTATION, SLOT_LABEL } from './annotations.ts';
 import { CRD_NAME } from './crd.ts';
 import { GROUP, PLURAL } from './phase-run.ts';
 
-/** Verb on phaseruns that the API, the controller and doctor hold: it lets them say whose a run is and where it belongs. */
+/**
+ * Verb on phaseruns that the API, the controller and doctor hold: it lets them say whose a run is and where it belongs. It
+ * counts when it is granted in the whole cluster.
+ */
 export const ATTRIBUTE_VERB = 'attribute';
 /** Break-glass verb on phaseruns: it lets its holder delete a run that is not archived. */
 export const DISCARD_VERB = 'discard';
@@ -48,6 +51,9 @@ const IS_GRANTED = (verb: string) =>
   `authorizer.group('${GROUP}').resource('${PLURAL}').namespace(variables.run.metadata.namespace).check('${verb}').allowed()`;
 const NAME = "variables.run.metadata.namespace + '/' + variables.run.metadata.name";
 
+// Not asked of the namespace: who may do everything in one (verbs: ["*"]) would then speak for every customer there is.
+const MAY_ATTRIBUTE = `authorizer.group('${GROUP}').resource('${PLURAL}').check('${ATTRIBUTE_VERB}').allowed()`;
+
 /** An update that leaves these fields as they are passes, whoever makes it. */
 const ATTRIBUTION: Policy = {
   name: POLICY_NAMES.attribution,
@@ -63,10 +69,10 @@ const ATTRIBUTION: Policy = {
     ].join(' + '),
   },
   validation: {
-    expression: `variables.changed.size() == 0 || ${IS_GRANTED(ATTRIBUTE_VERB)}`,
+    expression: `variables.changed.size() == 0 || ${MAY_ATTRIBUTE}`,
     messageExpression:
       `'PhaseRun ' + ${NAME} + ' says by ' + variables.changed.join(', ') + ` +
-      `' whose run it is or where it belongs, which only callers granted the verb "${ATTRIBUTE_VERB}" on ${PLURAL}.${GROUP} may do: ' + ` +
+      `' whose run it is or where it belongs, which only callers granted the verb "${ATTRIBUTE_VERB}" on ${PLURAL}.${GROUP} by a ClusterRoleBinding may do: ' + ` +
       `'leave the field as it is, or absent; the namespace already says whose run it is'`,
   },
 };

@@ -33,11 +33,12 @@ const ordinary = await connectAs(EDIT);
 const attributing = await connectAs([...EDIT, ATTRIBUTE_VERB]);
 const discarding = await connectAs([...EDIT, DISCARD_VERB]);
 const wildcard = await connectAs(['*']);
-const clients = [admin, ordinary, attributing, discarding, wildcard];
+const everythingHere = await connectAs(['*'], 'namespace');
+const clients = [admin, ordinary, attributing, discarding, wildcard, everythingHere];
 
-async function connectAs(verbs: string[]): Promise<KubeClient> {
+async function connectAs(verbs: string[], scope: 'cluster' | 'namespace' = 'cluster'): Promise<KubeClient> {
   const rules = [{ apiGroups: ['phases.rsolv.dev'], resources: ['phaseruns'], verbs }];
-  return connect(await serviceAccountKubeconfig({ namespace, rules }));
+  return connect(await serviceAccountKubeconfig({ namespace, rules, scope }));
 }
 
 // The API server learns of roles and policies by watching them; until it has, it lets through or refuses the wrong things.
@@ -123,6 +124,13 @@ describe('attribution', () => {
     expect(refusal).toContain(`says by ${field} whose run it is`);
     expect(refusal).toContain('granted the verb "attribute"');
     await expect(create(attributing, makeSpec(spec))).resolves.toBeDefined();
+  });
+
+  test('whoever may do everything in one namespace speaks for no customer', async () => {
+    await expect(create(everythingHere, makeSpec())).resolves.toBeDefined();
+    const body = makePhaseRun(namespace, makeSpec({ customerId: ID }));
+    const creating = everythingHere.request({ method: 'POST', path: pathOf(namespace), body });
+    expect(await refusalOf(creating)).toContain('by a ClusterRoleBinding');
   });
 
   const whole = { customerId: ID, runId: ID, order: 1024, result: { ...running, dataRef, order: 1024 } };
