@@ -13,6 +13,7 @@ const CONTROLLER = 'phaserun';
 /** Turns what the controller did into metrics and Kubernetes Events. */
 export function createControllerObserver(metrics: Metrics, events: EventRecorder): ControllerObserver {
   const { reconcile, product, controller } = metrics;
+  reconcile.zero(CONTROLLER);
   return {
     informer: (resource) => observeInformer(metrics, resource),
     queue: observeWorkQueue(metrics, CONTROLLER),
