@@ -20,10 +20,12 @@ export function say(message: string) {
   };
 }
 
+const EXAMPLE_ID = '0190163d-8694-739b-aea5-966c26f8ad91';
+
 /** A role, or the type of a task. */
 export const name = text(NAME_LIMIT);
 
-export const uuid = z.guid(say('must be a UUID'));
+export const uuid = z.guid(say('must be a UUID')).meta({ examples: [EXAMPLE_ID] });
 
 /** A text that is not empty, of at most so many characters as Postgres and JSON Schema count them. */
 export function text(limit: number) {
@@ -53,10 +55,14 @@ export function body<Shape extends z.ZodRawShape>(shape: Shape) {
 export const idParameter = z.object({ id: uuid });
 
 /** How many rows a page has; sizes beyond the bounds count as the bound. */
-export const pageSize = integerWithin(PAGE_SIZE).describe('1 to 100, 20 when left out; what is beyond counts as the bound.');
+export const pageSize = integerWithin(PAGE_SIZE).describe(
+  '1 to 100, 20 when left out; what is beyond counts as the bound.',
+);
 
 /** Number of a page, from 1. Far beyond any list it stays a number that both stores of ours can count to. */
-export const pageNumber = integerWithin({ low: 1, high: 1e12, default: 1 }).describe('From 1, which it is when left out.');
+export const pageNumber = integerWithin({ low: 1, high: 1e12, default: 1 }).describe(
+  'From 1, which it is when left out.',
+);
 
 function integerWithin(bounds: { readonly low: number; readonly high: number; readonly default: number }) {
   return z
@@ -67,8 +73,11 @@ function integerWithin(bounds: { readonly low: number; readonly high: number; re
     .meta({ type: 'integer', default: bounds.default });
 }
 
-/** Where a list goes on. */
-export function cursor(isId: (text: string) => boolean) {
+/**
+ * Where a list goes on.
+ * @param format names cursors of this kind in the document
+ */
+export function cursor(isId: (text: string) => boolean, format = 'cursor') {
   return z
     .string(say('must be a string'))
     .transform((value, context) => {
@@ -78,7 +87,7 @@ export function cursor(isId: (text: string) => boolean) {
       return z.NEVER;
     })
     .optional()
-    .describe('The `next_cursor` of the page before.');
+    .meta({ format, description: 'The `next_cursor` of the page before, and nothing else.' });
 }
 
 /** Ids of sessions, tasks and approvals. */

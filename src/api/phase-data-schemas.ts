@@ -1,25 +1,44 @@
 import { z } from 'zod';
-import { FORGES } from '../domain/phase.ts';
-
-const forge = z.enum(FORGES).default('github').optional();
+import {
+  documentedCommit,
+  documentedData,
+  documentedForge,
+  documentedIssueNumber,
+  documentedRepository,
+} from './phase-schemas.ts';
 
 /** The body of an issue-scoped store, as documented; `parsePhaseDataRequest` judges it. */
-export const phaseDataBodySchema = z.looseObject({
-  repository: z.string().describe('`owner/name`, on GitLab also `group/subgroup/name`.'),
-  issue_number: z.int().positive(),
-  phase: z.enum(['scan', 'validate', 'mitigate']).describe('`validation` and `mitigation` are accepted too.'),
-  data: z.looseObject({}).default({}).describe('The result, kept as it is.'),
-  commitSha: z.string().optional().describe('Not heeded for a scan, which is known by its issue here.'),
-  forge,
-});
+export const phaseDataBodySchema = z
+  .looseObject({
+    repository: documentedRepository,
+    issue_number: documentedIssueNumber,
+    phase: z
+      .enum(['scan', 'validate', 'mitigate'])
+      .describe('`validation` and `mitigation` are accepted too.'),
+    data: documentedData.describe('The result, kept as it is.'),
+    commitSha: documentedCommit
+      .optional()
+      .describe('Not heeded for a scan, which is known by its issue here.'),
+    forge: documentedForge.optional(),
+  })
+  .meta({
+    examples: [
+      {
+        repository: 'acme/app',
+        issue_number: 7,
+        phase: 'mitigate',
+        data: { fixed: true, prUrl: 'https://github.com/acme/app/pull/8' },
+      },
+    ],
+  });
 
 /** Which issue, as documented; `parsePhaseDataSubject` judges it, together with {@link phaseDataQuerySchema}. */
 export const phaseDataPathSchema = z.object({
-  repository: z.string().describe('`owner/name`, URL-encoded: `owner%2Fname`.'),
-  issue_number: z.int().positive(),
+  repository: documentedRepository.describe('`owner/name`, URL-encoded: `owner%2Fname`.'),
+  issue_number: documentedIssueNumber,
 });
 
-export const phaseDataQuerySchema = z.object({ forge });
+export const phaseDataQuerySchema = z.object({ forge: documentedForge.optional() });
 
 /** What is known of an issue; a phase of which nothing is known is left out. */
 export const phaseDataAnswerSchema = z
@@ -32,4 +51,7 @@ export const phaseDataAnswerSchema = z
       mitigate: z.looseObject({}).optional(),
     }),
   })
-  .meta({ id: 'PhaseData' });
+  .meta({
+    id: 'PhaseData',
+    examples: [{ repository: 'acme/app', issue_number: 7, phases: { mitigate: { fixed: true } } }],
+  });

@@ -6,7 +6,14 @@ interface DocumentedProblem {
 }
 
 /** What any route may answer that asks who calls. */
-const EVERYWHERE = ['RATE_LIMITED', 'OVERLOADED'] as const satisfies readonly ProblemCode[];
+const EVERYWHERE = [
+  'REQUEST_TIMEOUT',
+  'URI_TOO_LONG',
+  'EXPECTATION_FAILED',
+  'RATE_LIMITED',
+  'HEADERS_TOO_LARGE',
+  'OVERLOADED',
+] as const satisfies readonly ProblemCode[];
 
 /** The part of a route's `response` schema that documents these problems, by status, and those of every such route. */
 export function problemResponses(...codes: ProblemCode[]): Record<number, DocumentedProblem> {

@@ -28,4 +28,11 @@ export const routedTaskBody = body({
   task,
   from_role: optional(name).describe('Role that wants it done.'),
   context: z.unknown().optional(),
+}).meta({
+  examples: [
+    {
+      target: 'engineering',
+      task: { task_type: 'fix', description: 'Mitigate issue 7', data: { repo: 'acme/app', issue: 7 } },
+    },
+  ],
 });

@@ -20,7 +20,9 @@ function parseBody(
   done: (error: Error | null, body?: unknown) => void,
 ): void {
   try {
-    done(null, readJson(request.headers['content-encoding'], body));
+    // Many clients name a type where there is nothing to be sent.
+    const isAbsent = request.method === 'DELETE' && body.length === 0;
+    done(null, isAbsent ? undefined : readJson(request.headers['content-encoding'], body));
   } catch (error) {
     done(error instanceof Error ? error : new Error('body parser failed', { cause: error }));
   }

@@ -2,11 +2,15 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { completeDocument } from '../openapi-document.ts';
 
 const DESCRIPTION = `Keeps what the scan, validation and mitigation phases of security automation learnt.
 
 A runner stores the result of a phase and any later phase retrieves it. Errors are
-\`application/problem+json\` (RFC 9457); branch on their \`code\`.`;
+\`application/problem+json\` (RFC 9457); branch on their \`code\`.
+
+Bodies are I-JSON (RFC 7493): UTF-8, with no lone surrogate and no number that a double would change; nor may they
+hold NUL, or be nested deeper than 64 levels. Members that are not described are ignored.`;
 
 /**
  * Publishes the OpenAPI 3.1 document of every route registered after it, at `/openapi.json`, and a page to read it
@@ -49,7 +53,7 @@ export async function useOpenApi(
       },
     },
     transform: jsonSchemaTransform,
-    transformObject: (document) => withoutUnusedSchemas(jsonSchemaTransformObject(document)),
+    transformObject: (document) => completeDocument(jsonSchemaTransformObject(document)),
   });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -59,21 +63,4 @@ export async function useOpenApi(
     uiConfig: { deepLinking: true },
   });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
-}
-
-/** Every named schema is offered in two forms, as input and as output; what no route leads to would only confuse. */
-function withoutUnusedSchemas<Document extends { paths?: unknown; components?: { schemas?: object } }>(
-  document: Document,
-): Document {
-  const schemas = new Map<string, unknown>(Object.entries(document.components?.schemas ?? {}));
-  const used = new Map<string, unknown>();
-  const follow = (part: unknown) => {
-    for (const [, name = ''] of JSON.stringify(part).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
-      if (used.has(name)) continue;
-      used.set(name, schemas.get(name));
-      follow(schemas.get(name));
-    }
-  };
-  follow(document.paths);
-  return { ...document, components: { ...document.components, schemas: Object.fromEntries(used) } };
 }

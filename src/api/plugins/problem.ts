@@ -52,8 +52,10 @@ export function answerClientError(error: ConnectionError, socket: Socket): void 
 
 /** A problem of a request that Fastify has not seen. */
 function bareProblem(code: ProblemCode) {
-  const body = JSON.stringify(makeProblem(new ProblemError(code, PROBLEMS[code].title), randomUUID()));
+  const requestId = randomUUID();
+  const body = JSON.stringify(makeProblem(new ProblemError(code, PROBLEMS[code].title), requestId));
   const head = {
+    'x-request-id': requestId,
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(body),
     connection: 'close',

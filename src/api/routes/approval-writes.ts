@@ -30,7 +30,7 @@ const createBody = body({
     'pending when it is left out.',
   ),
   ...remarks,
-});
+}).meta({ examples: [{ task_id: 'deploy-42', approver_role: 'manager', reason: 'Goes to production' }] });
 
 const createdSchema = z
   .object({ approval_id: z.guid(), status: z.enum(APPROVAL_STATUSES) })
@@ -71,7 +71,7 @@ function registerCreate(app: FastifyInstance): void {
 const decideBody = body({
   decision: z.enum(DECISIONS, say(`must be ${DECISIONS.join(' or ')}`)),
   ...remarks,
-});
+}).meta({ examples: [{ decision: 'approved', comments: 'Looks good' }] });
 
 function registerDecide(app: FastifyInstance): void {
   app.withTypeProvider<ZodTypeProvider>().put(

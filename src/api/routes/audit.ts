@@ -40,7 +40,7 @@ const listQuery = z.object({
   event_type: text(LOOKUP_LIMIT).optional(),
   since: since.describe('None before this.'),
   limit: pageSize,
-  cursor: cursor((id) => EVENT_ID.test(id)),
+  cursor: cursor((id) => EVENT_ID.test(id), 'audit-cursor'),
 });
 
 function registerList(app: FastifyInstance, deps: ReadDependencies): void {

@@ -15,6 +15,7 @@ import { authoriseRepository, requireOwned } from '../authorise.ts';
 import { CREDENTIAL_PROBLEMS } from '../credential-problems.ts';
 import { resultWithin } from '../deadline.ts';
 import { documentOnly } from '../document-only.ts';
+import { optionalKeyHeader } from '../idempotency-key.ts';
 import { type Effect, IDEMPOTENCY_PROBLEMS, runIdempotently } from '../idempotent.ts';
 import {
   phaseDataAnswerSchema,
@@ -128,13 +129,21 @@ function registerDelete(app: FastifyInstance, deps: StoreRunDependencies): void 
       schema: {
         ...ROUTE,
         ...SUBJECT,
+        headers: z.object({ 'idempotency-key': optionalKeyHeader }),
         operationId: 'deletePhaseData',
         summary: 'Delete what is stored of an issue',
         description:
           'Its validations and mitigations, and the scans that are known by it. Results on their way from before are not stored any more; later ones are. Sessions, and the scans of commits, stay.',
         response: {
           204: z.null().describe('Nothing is stored of this issue.'),
-          ...problemResponses(...IDEMPOTENCY_PROBLEMS, ...CREDENTIAL_PROBLEMS, 'NAMESPACE_FORBIDDEN'),
+          ...problemResponses(
+            'MALFORMED_JSON',
+            ...CREDENTIAL_PROBLEMS,
+            'NAMESPACE_FORBIDDEN',
+            ...IDEMPOTENCY_PROBLEMS,
+            'PAYLOAD_TOO_LARGE',
+            'UNSUPPORTED_MEDIA_TYPE',
+          ),
         },
       },
     },

@@ -25,7 +25,7 @@ export function registerProfiles(app: FastifyInstance, deps: ReadDependencies): 
         ...AGENT_SCHEMA,
         operationId: 'getProfile',
         summary: 'What agents of a role can do',
-        params: z.object({ role: name }),
+        params: z.object({ role: name.meta({ examples: ['engineering'] }) }),
         response: { 200: jsonResponse('The profile.', profileSchema), ...readProblems('NOT_FOUND') },
       },
     },
