@@ -20,6 +20,7 @@ import { findCustomer, findCustomerByName, listCustomers } from '../../../src/st
 import type { Connection } from '../../../src/store/database.ts';
 import { listExecutions } from '../../../src/store/execution-history.ts';
 import { findCustomerOfRun } from '../../../src/store/executions.ts';
+import { findPrincipal } from '../../../src/store/find-principal.ts';
 import { findForgeOwner, listForgeAccounts, removeForgeAccount } from '../../../src/store/forge-accounts.ts';
 import { currentIncarnation } from '../../../src/store/incarnation.ts';
 import { deleteIssueRuns } from '../../../src/store/issue-deletion.ts';
@@ -34,6 +35,7 @@ import { notifyCommitted } from '../../../src/store/run-records.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { callAgentStatements, fillAgentTables } from './agent-statements.ts';
 import { makeCustomer, makeRun, openDatabase, repository } from './builders.ts';
+import { callIdempotencyStatements, fillIdempotencyKeys } from './idempotency-statements.ts';
 
 const { url } = await freshDatabase();
 const database = await openDatabase(url);
@@ -174,6 +176,7 @@ async function callEverything(pool: Connection): Promise<void> {
       await admitStore(pool, caller, { ...subject, phase, runId: randomUUID() });
     }
     await admitStore(pool, caller, { repository: subject.repository, issueNumber: 1204, phase: 'scan' });
+    await findPrincipal(pool, caller);
     await retrievePhases(pool, caller, subject);
     await retrievePhases(pool, caller, { ...subject, scanOfIssue: true });
     await getRepositoryAccess(pool, caller, subject.repository);
@@ -196,6 +199,7 @@ async function callEverything(pool: Connection): Promise<void> {
   await removeForgeAccount(pool, customerId, { forge: 'github', namespace });
   await deleteUnusedPayloads(pool, { inUse: ['ab'], limit: 10 });
   await callAgentStatements(pool, customerId);
+  await callIdempotencyStatements(pool, customerId);
   await currentIncarnation(pool);
   await listPendingMigrations(pool);
 }
@@ -255,6 +259,7 @@ async function fillTables(): Promise<void> {
     SELECT md5('customer0')::uuid, sha256(n::text::bytea), '{}', 2 FROM generate_series(0, 9999) n;
   `);
   await fillAgentTables(explainer);
+  await fillIdempotencyKeys(explainer);
   for (const phase of PHASES) {
     await explainer.query(`
       INSERT INTO ${phase}_executions (

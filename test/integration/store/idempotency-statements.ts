@@ -1,0 +1,36 @@
+import type { Client } from 'pg';
+import type { Connection } from '../../../src/store/database.ts';
+import {
+  deleteExpiredIdempotencyRecords,
+  findIdempotencyRecord,
+  putIdempotencyRecord,
+  tryLockIdempotencyKey,
+} from '../../../src/store/idempotency.ts';
+import {
+  claimIdempotencyKey,
+  releaseIdempotencyClaim,
+  settleIdempotencyClaim,
+} from '../../../src/store/idempotency-claims.ts';
+
+/** Calls every function of the store that requests with an Idempotency-Key call. */
+export async function callIdempotencyStatements(pool: Connection, customerId: string): Promise<void> {
+  const scope = { customerId, sha256: 'ab'.repeat(32) };
+  const fingerprint = 'cd'.repeat(32);
+  const answer = { status: 201, headers: {}, body: '{}' };
+  await pool.transaction((transaction) => tryLockIdempotencyKey(transaction, scope));
+  await claimIdempotencyKey(pool, scope, { fingerprint, order: 1_024, leaseSeconds: 1, ttlSeconds: 60 });
+  await releaseIdempotencyClaim(pool, scope);
+  await settleIdempotencyClaim(pool, scope, answer);
+  await findIdempotencyRecord(pool, scope);
+  await putIdempotencyRecord(pool, scope, { fingerprint, answer, ttlSeconds: 60 });
+  await deleteExpiredIdempotencyRecords(pool, { limit: 10 });
+}
+
+/** 100,000 keys of one customer, a few of which have expired. */
+export async function fillIdempotencyKeys(client: Client): Promise<void> {
+  await client.query(`
+    INSERT INTO idempotency_keys (customer_id, scope_sha256, fingerprint_sha256, status, expires_at)
+    SELECT md5('customer0')::uuid, sha256(n::text::bytea), sha256('x'), 200, now() + make_interval(secs => n - 10)
+    FROM generate_series(0, 99999) n
+  `);
+}
