@@ -8,6 +8,13 @@ describe('loadConfig', () => {
     expect(config.databaseUrl).toBeUndefined();
   });
 
+  it('bounds what it takes on, and keeps answers for a day', () => {
+    const { limits, idempotency } = loadConfig({ RATE_LIMIT_PER_HOUR: '0' });
+    expect(limits).toMatchObject({ requestsPerHour: 0, requestsInFlight: 1_000 });
+    expect(loadConfig({}).limits.requestsPerHour).toBe(20_000);
+    expect(idempotency).toEqual({ enabled: true, ttlSeconds: 86_400 });
+  });
+
   it('reads CONTROLLER_PORT as the older name of PORT', () => {
     expect(loadConfig({ CONTROLLER_PORT: '9000' }).port).toBe(9000);
     expect(loadConfig({ CONTROLLER_PORT: '9000', PORT: '9001' }).port).toBe(9001);

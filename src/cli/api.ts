@@ -33,5 +33,12 @@ const HELP = helpFooter({
     AUDIT_READS: 'whether successful reads are noted for the audit; default true',
     WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'whether webhooks may name http and private addresses; default false',
     DATABASE_POOL_MAX: 'connections to Postgres; default 5',
+    REDIS_URL: 'Redis to share limits and answers kept for retries between replicas; default: none',
+    IDEMPOTENCY_ENABLED: 'whether an Idempotency-Key is heeded; default true',
+    IDEMPOTENCY_TTL_SECONDS: 'how long what was answered under a key is kept; default 86400',
+    RATE_LIMIT_PER_HOUR: 'requests that a customer may make in an hour; 0: any number; default 20000',
+    AUTH_FAILURES_PER_MINUTE: 'bad credentials from one address before 429; 0: any number; default 300',
+    MAX_REQUESTS_IN_FLIGHT: 'requests at once before others are turned away with 503; default 1000',
+    MAX_EVENT_LOOP_DELAY_MS: 'lateness of the event loop, over a second, that does the same; default 3000',
   },
 });
