@@ -197,9 +197,15 @@ async function repeatRun(
   { runId, phaseRun }: NamedTarget,
 ): Promise<StoredRun> {
   const [row] = await listCommittedRuns(database.pool, [runId]);
-  const isSame = row?.sha256 === digest.sha256 && admission.running?.status === request.status;
+  const isSame = row?.sha256 === digest.sha256 && saysTheSame(admission.running, request);
   if (row === undefined || !isSame) throw runConflict();
   return storedAs(row, phaseRun);
+}
+
+/** Whether a row that has ended already says what the request says beside its payload; what it leaves out is not said. */
+function saysTheSame(row: StoreAdmission['running'], { status, commitSha, branch }: StoreRequest): boolean {
+  if (row === null || row.status !== status) return false;
+  return (commitSha ?? row.commitSha) === row.commitSha && (branch ?? row.branch) === row.branch;
 }
 
 function runConflict(): ProblemError {

@@ -22,6 +22,8 @@ const runningRun = z.object({
   runId: z.string(),
   status: z.enum(RUN_STATUSES),
   order: z.number(),
+  commitSha: z.string().nullable(),
+  branch: z.string().nullable(),
   phaseRunNamespace: z.string(),
   phaseRunName: z.string(),
 });
@@ -86,6 +88,8 @@ function runningRow(request: StoreAdmissionRequest): FragmentSqlToken {
       e.id AS "runId",
       e.status,
       e.run_order AS "order",
+      e.commit_sha AS "commitSha",
+      e.branch,
       e.phase_run_namespace AS "phaseRunNamespace",
       e.phase_run_name AS "phaseRunName"
     FROM ${executionsOf(request.phase)} e

@@ -191,6 +191,8 @@ describe('a running run', () => {
     const first = await store(api, tenant, validation);
     const same = await store(api, tenant, { ...validation, runId: first.body.id });
     expect(same).toMatchObject({ status: 200, body: { id: first.body.id, sessionId: first.body.sessionId } });
+    const elsewhere = await store(api, tenant, { ...validation, runId: first.body.id, branch: 'elsewhere' });
+    expect(elsewhere).toMatchObject({ status: 409, body: { code: 'RUN_CONFLICT' } });
     const other = await store(api, tenant, { ...validation, runId: first.body.id, data: { other: true } });
     expect(other).toMatchObject({ status: 409, body: { code: 'RUN_CONFLICT' } });
     expect(await retrieveValidation(validation)).toEqual(validation.data);

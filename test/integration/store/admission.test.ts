@@ -236,7 +236,7 @@ describe('what is moved forward', () => {
       phase,
       pipelineRunId: '1',
     });
-    expect(admission.running).toEqual({
+    expect(admission.running).toMatchObject({
       runId: newest.runId,
       status: 'running',
       order: 2048,
