@@ -7,7 +7,13 @@ const URL_LIMIT = 2048;
 const eventType = z.enum(WEBHOOK_EVENT_TYPES, say(`must be one of ${WEBHOOK_EVENT_TYPES.join(', ')}`));
 
 export const newWebhookBody = body({
-  url: text(URL_LIMIT).describe('Where events are to go: https, and a host on the public internet.'),
+  url: text(URL_LIMIT).meta({
+    format: 'uri',
+    pattern: '^https://',
+    description:
+      'Where events are to go: https, a host on the public internet, and neither user name nor fragment.',
+    examples: ['https://hooks.acme.example/phaserun'],
+  }),
   eventTypes: optional(
     z.array(eventType, say('must be an array')).min(1, 'must not be empty').max(WEBHOOK_EVENT_TYPES.length),
   ).describe('What to be told of; everything when left out.'),

@@ -10,7 +10,7 @@ import { IDEMPOTENT_ROUTE, runIdempotently } from '../idempotent.ts';
 import { jsonResponse } from '../json-response.ts';
 import { ProblemError } from '../problem.ts';
 import { type ReadDependencies, readForCustomer } from '../read-for-customer.ts';
-import { WEBHOOK_SCHEMA, WEBHOOK_SCOPE } from '../webhook-route.ts';
+import { WEBHOOK_SCHEMA, WEBHOOK_SCOPE, WEBHOOK_WRITE_SCHEMA } from '../webhook-route.ts';
 import { deliveryListSchema, deliveryParameters, deliveryQuery, deliverySchema } from '../webhook-schemas.ts';
 
 /** `/api/v1/webhooks/{id}/deliveries`: what a webhook was told, and how that went. */
@@ -54,7 +54,7 @@ function registerReplay(app: FastifyInstance): void {
       onRequest: app.authenticate,
       ...IDEMPOTENT_ROUTE,
       schema: {
-        ...WEBHOOK_SCHEMA,
+        ...WEBHOOK_WRITE_SCHEMA,
         operationId: 'replayWebhookDelivery',
         summary: 'Tell a webhook of something again',
         description: 'Under the same `webhook-id`. What is on its way already stays so.',

@@ -21,7 +21,7 @@ import { jsonResponse } from '../json-response.ts';
 import { useTraceIds } from '../plugins/trace-id.ts';
 import { fieldProblem, ProblemError } from '../problem.ts';
 import { type ReadDependencies, readForCustomer } from '../read-for-customer.ts';
-import { WEBHOOK_SCHEMA, WEBHOOK_SCOPE } from '../webhook-route.ts';
+import { WEBHOOK_SCHEMA, WEBHOOK_SCOPE, WEBHOOK_WRITE_SCHEMA } from '../webhook-route.ts';
 import { newWebhookBody, newWebhookSchema, webhookListSchema, webhookSchema } from '../webhook-schemas.ts';
 import { registerWebhookDeliveries } from './webhook-deliveries.ts';
 
@@ -50,7 +50,7 @@ function registerCreate(app: FastifyInstance, { webhooks }: WebhookRouteDependen
       onRequest: app.authenticate,
       ...IDEMPOTENT_ROUTE,
       schema: {
-        ...WEBHOOK_SCHEMA,
+        ...WEBHOOK_WRITE_SCHEMA,
         operationId: 'createWebhook',
         summary: 'Ask to be told of what happens',
         description:
@@ -114,7 +114,7 @@ function registerRemove(app: FastifyInstance): void {
       onRequest: app.authenticate,
       ...IDEMPOTENT_ROUTE,
       schema: {
-        ...WEBHOOK_SCHEMA,
+        ...WEBHOOK_WRITE_SCHEMA,
         operationId: 'deleteWebhook',
         summary: 'Delete a webhook',
         description: 'Its log goes with it, and what it was yet to be told.',
@@ -146,7 +146,7 @@ function registerEnable(app: FastifyInstance): void {
       onRequest: app.authenticate,
       ...IDEMPOTENT_ROUTE,
       schema: {
-        ...WEBHOOK_SCHEMA,
+        ...WEBHOOK_WRITE_SCHEMA,
         operationId: 'enableWebhook',
         summary: 'Tell a webhook that was disabled of what happens again',
         description: 'What happened meanwhile it is not told of; what was cancelled can be replayed.',
