@@ -43,7 +43,7 @@ export function idempotencyKeyOf(headers: IncomingHttpHeaders, rule: KeyRule): s
   const key = typeof given === 'string' ? unquote(given) : '';
   if (!VISIBLE_ASCII.test(key)) throw unusable('must be 1 to 255 visible ASCII characters');
   if (rule === 'uuid' && !z.guid().safeParse(key).success) throw unusable('must be a UUID');
-  return key;
+  return rule === 'uuid' ? key.toLowerCase() : key;
 }
 
 function unquote(given: string): string {

@@ -5,7 +5,7 @@ import type { IdempotencyScope } from '../store/idempotency.ts';
 import { actorOf, type Caller } from '../store/principal.ts';
 
 /** A request, as far as it decides whether another is the same. */
-type SentRequest = Pick<FastifyRequest, 'method' | 'params' | 'query' | 'body'> & {
+type SentRequest = Pick<FastifyRequest, 'method' | 'params' | 'query' | 'sentBody'> & {
   readonly routeOptions: Pick<FastifyRequest['routeOptions'], 'url'>;
 };
 
@@ -18,8 +18,8 @@ export function idempotencyScope(
 }
 
 /** What tells a retry from another request under the same key: method, path, query and body, in canonical JSON. */
-export function fingerprintOf({ method, routeOptions, params, query, body }: SentRequest): string {
-  return sha256Of([method, routeOptions.url, params, query, body ?? null]);
+export function fingerprintOf({ method, routeOptions, params, query, sentBody }: SentRequest): string {
+  return sha256Of([method, routeOptions.url, params, query, sentBody ?? null]);
 }
 
 function sha256Of(value: readonly unknown[]): string {

@@ -8,6 +8,10 @@ declare module 'fastify' {
     /** What `runIdempotently` works with. */
     idempotency: IdempotencyDependencies;
   }
+  interface FastifyRequest {
+    /** The body as it was sent, before the route's schema has taken from it what it does not know. */
+    sentBody: unknown;
+  }
 }
 
 export interface IdempotencyDependencies extends GuardDependencies {
@@ -20,4 +24,9 @@ export interface IdempotencyDependencies extends GuardDependencies {
 /** Lets routes be run once for each Idempotency-Key. */
 export function useIdempotency(app: FastifyInstance, dependencies: IdempotencyDependencies): void {
   app.decorate('idempotency', dependencies);
+  app.decorateRequest('sentBody', null);
+  app.addHook('preValidation', (request, _reply, done) => {
+    request.sentBody = request.body;
+    done();
+  });
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { sql } from 'slonik';
-import { afterAll, describe, expect, inject, test, vi } from 'vitest';
+import { describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { createApiKey, revokeApiKey } from '../../../src/store/api-keys.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { freshNamespace } from '../../fixtures/kubernetes.ts';
@@ -108,7 +108,11 @@ describe.each([
     const by = await makeCaller(api);
     const key = randomUUID();
     await post(api, { by, key, body: { note: 'a' } });
-    for (const other of [{ body: { note: 'b' } }, { body: { note: 'a' }, path: '/test/notes?dry=1' }]) {
+    for (const other of [
+      { body: { note: 'b' } },
+      { body: { note: 'a', unknownToTheRoute: 1 } },
+      { body: { note: 'a' }, path: '/test/notes?dry=1' },
+    ]) {
       const refused = await post(api, { by, key, ...other });
       expect(refused).toMatchObject({ status: 422, body: { code: 'IDEMPOTENCY_KEY_REUSED' } });
       expect(isReplay(refused)).toBe(false);
@@ -342,7 +346,7 @@ describe.skipIf(redis === undefined)('when Redis comes and goes', async () => {
     const by = await makeCaller(api);
     await post(api, { by, key: randomUUID(), body: { note: 'a' } });
     const client = new Redis(redis.url);
-    afterAll(() => client.disconnect());
+    onTestFinished(() => client.disconnect());
     const keys = await client.keys(`idempotency:${by.customerId}:*`);
     expect(keys).toHaveLength(1);
     expect(await client.pttl(keys[0] ?? '')).toBeGreaterThan(86_000_000);
