@@ -3,6 +3,7 @@ import type { Forge } from '../domain/phase.ts';
 import { parseRepositoryName } from '../domain/repository-name.ts';
 import type { Customer } from '../store/customers.ts';
 import type { Connection } from '../store/database.ts';
+import { DatabaseError } from '../store/errors.ts';
 import {
   addForgeAccount,
   type ForgeAccount,
@@ -12,6 +13,7 @@ import {
   verifyForgeAccount,
 } from '../store/forge-accounts.ts';
 import { forgeOption, helpFooter, shellWord } from './arguments.ts';
+import { changeAudited } from './audited.ts';
 import { customerOption, requireCustomer } from './customer-reference.ts';
 import { CommandFailure } from './failure.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
@@ -78,7 +80,7 @@ function subcommand(name: string, description: string, example: string): Command
 }
 
 async function add(namespace: string, options: AccountOptions): Promise<void> {
-  const account = await withAccount(namespace, options, addForgeAccount);
+  const account = await changeAccount('added', namespace, options, addForgeAccount);
   if (account.verifiedAt === null) {
     const { customer, forge } = options;
     const verify = `phaserun admin forge-account verify ${namespace} --customer ${shellWord(customer)} --forge ${forge}`;
@@ -88,9 +90,11 @@ async function add(namespace: string, options: AccountOptions): Promise<void> {
 }
 
 async function verify(namespace: string, options: AccountOptions): Promise<void> {
-  const account = await withAccount(namespace, options, verifyForgeAccount).catch((error: unknown) => {
-    if (!(error instanceof ForgeAccountTakenError)) throw error;
-    throw new CommandFailure(error.message, {
+  const verifying = changeAccount('verified', namespace, options, verifyForgeAccount);
+  const account = await verifying.catch((error: unknown) => {
+    const cause = error instanceof DatabaseError ? error.cause : undefined;
+    if (!(cause instanceof ForgeAccountTakenError)) throw error;
+    throw new CommandFailure(cause.message, {
       advice:
         'To move it, remove it from the other customer first. They are all in: phaserun admin customer list',
     });
@@ -100,7 +104,8 @@ async function verify(namespace: string, options: AccountOptions): Promise<void>
 }
 
 async function remove(namespace: string, options: AccountOptions): Promise<void> {
-  if (!(await withAccount(namespace, options, removeForgeAccount))) throw notClaimed(namespace, options);
+  const isRemoved = await changeAccount('removed', namespace, options, removeForgeAccount);
+  if (!isRemoved) throw notClaimed(namespace, options);
   note(`Customer ${options.customer} has ${options.forge} namespace ${namespace} no more.`);
 }
 
@@ -122,12 +127,25 @@ type AccountWork<T> = (
   account: { readonly forge: Forge; readonly namespace: string },
 ) => Promise<T>;
 
-async function withAccount<T>(namespace: string, options: AccountOptions, work: AccountWork<T>): Promise<T> {
+/** @param work answers null or false where there is nothing to change */
+async function changeAccount<T>(
+  verb: 'added' | 'removed' | 'verified',
+  namespace: string,
+  options: AccountOptions,
+  work: AccountWork<T>,
+): Promise<T> {
   const { forge, customer } = options;
   requireNamespaceName(forge, namespace);
   return withDatabase(async (connection) => {
-    const { id } = await requireCustomer(connection, customer);
-    return work(connection, id, { forge, namespace });
+    const { id: customerId } = await requireCustomer(connection, customer);
+    return changeAudited(
+      connection,
+      (transaction) => work(transaction, customerId, { forge, namespace }),
+      (changed) =>
+        changed === null || changed === false
+          ? undefined
+          : { customerId, eventType: `forge_account.${verb}`, metadata: { forge, namespace } },
+    );
   });
 }
 

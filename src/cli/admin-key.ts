@@ -7,13 +7,14 @@ import {
   revokeApiKey,
   rotateApiKey,
 } from '../store/api-keys.ts';
-import type { Connection } from '../store/database.ts';
 import { SCOPES, type Scope } from '../store/principal.ts';
 import { helpFooter, integerBetween, parseName, shellWord } from './arguments.ts';
-import { customerOption, requireCustomer } from './customer-reference.ts';
+import { changeAudited } from './audited.ts';
+import { customerOption } from './customer-reference.ts';
 import { CommandFailure } from './failure.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
-import { DATABASE_ENVIRONMENT, withDatabase } from './with-database.ts';
+import { withCustomer } from './with-customer.ts';
+import { DATABASE_ENVIRONMENT } from './with-database.ts';
 
 const DEFAULT_SCOPES: readonly Scope[] = ['phases:read', 'phases:write'];
 
@@ -84,8 +85,17 @@ interface CreateOptions extends ListOptions {
 
 async function create({ customer, name, scope, expiresInDays, output }: CreateOptions): Promise<void> {
   const expiresAt = expiresInDays === undefined ? {} : { expiresAt: daysFromNow(expiresInDays) };
+  const scopes = [...new Set(scope)];
   const key = await withCustomer(customer, (connection, customerId) =>
-    createApiKey(connection, { customerId, name, scopes: [...new Set(scope)], ...expiresAt }),
+    changeAudited(
+      connection,
+      (transaction) => createApiKey(transaction, { customerId, name, scopes, ...expiresAt }),
+      ({ id }) => ({
+        customerId,
+        eventType: 'api_key.created',
+        metadata: { keyId: id, name, scopes, ...expiresAt },
+      }),
+    ),
   );
   printNewKey(key, output);
 }
@@ -96,7 +106,18 @@ async function rotate(
 ): Promise<void> {
   const { customer, overlapHours, output } = options;
   const key = await withCustomer(customer, (connection, customerId) =>
-    rotateApiKey(connection, customerId, keyId, { overlapSeconds: overlapHours * 3600 }),
+    changeAudited(
+      connection,
+      (transaction) => rotateApiKey(transaction, customerId, keyId, { overlapSeconds: overlapHours * 3600 }),
+      (successor) =>
+        successor === null
+          ? undefined
+          : {
+              customerId,
+              eventType: 'api_key.rotated',
+              metadata: { keyId, overlapHours, successor: successor.id },
+            },
+    ),
   );
   if (key === null) throw noSuchKey(keyId, customer, 'that is still good');
   note(`Key ${keyId} ends in ${overlapHours} hours.`);
@@ -105,7 +126,12 @@ async function rotate(
 
 async function revoke(keyId: string, { customer, output }: ListOptions): Promise<void> {
   const key = await withCustomer(customer, (connection, customerId) =>
-    revokeApiKey(connection, customerId, keyId),
+    changeAudited(
+      connection,
+      (transaction) => revokeApiKey(transaction, customerId, keyId),
+      (revoked) =>
+        revoked === null ? undefined : { customerId, eventType: 'api_key.revoked', metadata: { keyId } },
+    ),
   );
   if (key === null) throw noSuchKey(keyId, customer, 'of this id');
   print(render(output, LISTING, [key], key));
@@ -125,15 +151,6 @@ function printNewKey(key: NewApiKey, output: OutputFormat): void {
   );
   const isDocument = output === 'json' || output === 'yaml';
   print(isDocument ? render(output, LISTING, [key], key) : `${key.apiKey}\n`);
-}
-
-function withCustomer<T>(
-  reference: string,
-  work: (connection: Connection, customerId: string) => Promise<T>,
-): Promise<T> {
-  return withDatabase(async (connection) =>
-    work(connection, (await requireCustomer(connection, reference)).id),
-  );
 }
 
 function noSuchKey(keyId: string, customer: string, which: string): CommandFailure {

@@ -1,15 +1,19 @@
 import { Command } from 'commander';
+import { z } from 'zod';
+import { compact } from '../domain/compact.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { hasStatus } from '../kube/kube-error.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
 import type { KubeResource } from '../kube/resource.ts';
 import { CUSTOMER_ID_ANNOTATION } from '../resources/annotations.ts';
 import { customerOfNamespace, type Namespace } from '../resources/namespace-binding.ts';
+import { findCustomer } from '../store/customers.ts';
 import { helpFooter } from './arguments.ts';
+import { appendAdminEvent } from './audited.ts';
 import { requireCustomer } from './customer-reference.ts';
 import { CommandFailure } from './failure.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
-import { DATABASE_ENVIRONMENT, withDatabase } from './with-database.ts';
+import { DATABASE_ENVIRONMENT, requireDatabaseUrl, withDatabase } from './with-database.ts';
 import { KUBERNETES_ENVIRONMENT, withKubernetes } from './with-kubernetes.ts';
 
 /** `admin namespace`: which customer the PhaseRuns of a Kubernetes namespace belong to. */
@@ -64,6 +68,8 @@ async function bind(name: string, { customer, overwrite, output }: BindOptions):
     const { resourceVersion } = before.metadata;
     return namespaces.mergePatch({ name }, { metadata: { resourceVersion, ...annotation(id) } });
   });
+  const event = { customerId: id, eventType: 'namespace.bound', metadata: { namespace: name } };
+  await withDatabase((connection) => appendAdminEvent(connection, event));
   print(render(output, LISTING, [toBinding(bound)], toBinding(bound)));
 }
 
@@ -73,16 +79,37 @@ function unbindCommand(): Command {
     .argument('<namespace>', 'Kubernetes namespace')
     .addHelpText(
       'after',
-      helpFooter({ examples: ['phaserun admin namespace unbind acme'], environment: KUBERNETES_ENVIRONMENT }),
+      helpFooter({
+        examples: ['phaserun admin namespace unbind acme'],
+        environment: { ...DATABASE_ENVIRONMENT, ...KUBERNETES_ENVIRONMENT },
+      }),
     )
-    .action(async (name: string) => {
-      await withKubernetes(async (client) => {
-        const namespaces = namespacesOf(client);
-        await requireNamespace(namespaces, name);
-        await namespaces.mergePatch({ name }, { metadata: annotation(null) });
-      });
-      note(`Namespace ${name} is bound to no customer.`);
+    .action(unbind);
+}
+
+async function unbind(name: string): Promise<void> {
+  requireDatabaseUrl();
+  const owner = await withKubernetes(async (client) => {
+    const namespaces = namespacesOf(client);
+    const before = await requireNamespace(namespaces, name);
+    await namespaces.mergePatch({ name }, { metadata: annotation(null) });
+    return customerOfNamespace(before);
+  });
+  await withDatabase(async (connection) => {
+    // An annotation may name whomever; only a customer has an audit.
+    const customer = isUuid(owner) ? await findCustomer(connection, owner) : null;
+    const metadata = compact({ namespace: name, boundTo: owner });
+    await appendAdminEvent(connection, {
+      eventType: 'namespace.unbound',
+      metadata,
+      ...(customer !== null && { customerId: customer.id }),
     });
+  });
+  note(`Namespace ${name} is bound to no customer.`);
+}
+
+function isUuid(text: string | undefined): text is string {
+  return z.guid().safeParse(text).success;
 }
 
 function listCommand(): Command {

@@ -1,23 +1,28 @@
 import { Command } from 'commander';
+import { adminAuditCommand } from './admin-audit.ts';
 import { adminCustomerCommand } from './admin-customer.ts';
 import { adminForgeAccountCommand } from './admin-forge-account.ts';
 import { adminKeyCommand } from './admin-key.ts';
 import { adminNamespaceCommand } from './admin-namespace.ts';
 import { adminProfileCommand } from './admin-profile.ts';
+import { adminWebhookCommand } from './admin-webhook.ts';
 
 /** `admin`: who may do what. It talks to Postgres and Kubernetes itself, so it works without the API. */
 export function adminCommand(): Command {
   return new Command('admin')
-    .summary('manage customers, keys, forge accounts, namespaces and profiles')
+    .summary('manage customers, keys, forge accounts, namespaces, profiles, webhooks and the audit')
     .description(
       'Manages who may do what: customers, the API keys of their runners, the forge accounts whose repositories they ' +
-        'may use, and the Kubernetes namespaces whose PhaseRuns are theirs; and what agents of a role can do.',
+        'may use, and the Kubernetes namespaces whose PhaseRuns are theirs; what agents of a role can do, ' +
+        'where customers are told of what happens, and whether the audit is intact.',
     )
     .addCommand(adminCustomerCommand())
     .addCommand(adminKeyCommand())
     .addCommand(adminForgeAccountCommand())
     .addCommand(adminNamespaceCommand())
     .addCommand(adminProfileCommand())
+    .addCommand(adminWebhookCommand())
+    .addCommand(adminAuditCommand())
     .addHelpText('after', FIRST_STEPS);
 }
 

@@ -2,7 +2,7 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import { FORGES, type Forge } from '../domain/phase.ts';
 import type { Connection } from './database.ts';
-import { DatabaseError } from './errors.ts';
+import { toDatabaseError } from './errors.ts';
 import { ownerOf } from './principal.ts';
 
 const forgeAccount = z.object({
@@ -66,8 +66,8 @@ export async function verifyForgeAccount(
       RETURNING ${columns}
     `);
   } catch (error) {
-    if (error instanceof DatabaseError && error.kind === 'conflict')
-      throw new ForgeAccountTakenError(account, error);
+    // Within a transaction it is the driver's own error.
+    if (toDatabaseError(error).kind === 'conflict') throw new ForgeAccountTakenError(account, error);
     throw error;
   }
 }
