@@ -1,18 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Measurement, measure, quantile, type Sample, type Subject, summarise } from './measure.ts';
+import {
+  type Load,
+  type Measurement,
+  measure,
+  quantile,
+  type Sample,
+  type Subject,
+  summarise,
+} from './measure.ts';
 
-/** One of our calls beside the bare calls that it cannot do without, under the same load. */
-export interface Comparison {
+/** One of our calls beside the bare calls that it cannot do without, all under the same load, which is that of one round. */
+export interface Comparison extends Load {
   readonly ours: Subject;
   /** Together they are what ours would cost if we added nothing. */
   readonly floors: readonly Subject[];
   readonly payloadBytes: number;
-  readonly concurrency: number;
-  /** Calls of each subject in one round. */
-  readonly calls: number;
 }
 
-export interface ComparisonResult extends Pick<Comparison, 'payloadBytes' | 'concurrency'> {
+export interface ComparisonResult extends Pick<Comparison, 'payloadBytes' | 'concurrency' | 'pauseMs'> {
   readonly ours: Measured;
   readonly floors: readonly Measured[];
   /** p50 of ours over the sum of the floors' p50s: the median of the rounds, for the machine is the same only within one. */
@@ -60,26 +65,23 @@ interface Round {
   readonly floors: readonly Sample[];
 }
 
-async function takeRound(
-  { ours, floors, calls, concurrency }: Comparison,
-  signal: AbortSignal,
-): Promise<Round> {
-  const load = { calls, concurrency, signal };
-  const floorSamples: Sample[] = [];
-  for (const floor of floors) floorSamples.push(await measure(floor, load));
-  const sample = await measure(ours, load);
+async function takeRound(comparison: Comparison, signal: AbortSignal): Promise<Round> {
+  const floors: Sample[] = [];
+  for (const floor of comparison.floors) floors.push(await measure(floor, comparison, signal));
+  const ours = await measure(comparison.ours, comparison, signal);
   await sleep(SETTLE_MS, undefined, { signal });
-  return { ours: sample, floors: floorSamples };
+  return { ours, floors };
 }
 
 function combine(
-  { ours, floors, payloadBytes, concurrency }: Comparison,
+  { ours, floors, payloadBytes, concurrency, pauseMs }: Comparison,
   rounds: readonly Round[],
 ): ComparisonResult {
   const ratios = rounds.map(ratioOf);
   return {
     payloadBytes,
     concurrency,
+    pauseMs,
     ours: { name: ours.name, ...summarise(rounds.map((round) => round.ours)) },
     floors: floors.map(({ name }, index) => ({
       name,

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /** Something whose cost is measured: call after call, each of them another. */
 export interface Subject {
   /** Says it in the report, such as `store`. */
@@ -22,14 +24,23 @@ export interface Measurement {
   readonly perSecond: number;
 }
 
+/** How a batch of calls is made. */
+export interface Load {
+  readonly calls: number;
+  /** Calls under way at any time. */
+  readonly concurrency: number;
+  /** Between an answer and the next call: 0 is back to back. */
+  readonly pauseMs: number;
+}
+
 /**
- * Makes `calls` calls, `concurrency` of them under way at any time. The first one that fails ends the batch: a rate
- * with errors in it is no rate.
+ * Makes a batch of calls. The first one that fails ends it: a rate with errors in it is no rate.
  * @throws what the call threw, or the signal's reason
  */
 export async function measure(
   subject: Subject,
-  { calls, concurrency, signal }: { calls: number; concurrency: number; signal: AbortSignal },
+  { calls, concurrency, pauseMs }: Load,
+  signal: AbortSignal,
 ): Promise<Sample> {
   const waiting = Array.from({ length: calls }, () => subject.prepare());
   const times: number[] = [];
@@ -41,6 +52,7 @@ export async function measure(
       const startedAt = performance.now();
       await call();
       times.push(performance.now() - startedAt);
+      if (pauseMs > 0) await sleep(pauseMs, undefined, { signal });
     }
   };
   const batchStartedAt = performance.now();

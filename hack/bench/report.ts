@@ -13,7 +13,7 @@ export interface Report {
   readonly results: readonly ComparisonResult[];
 }
 
-interface Row extends Measured, Pick<ComparisonResult, 'payloadBytes' | 'concurrency'> {
+interface Row extends Measured, Pick<ComparisonResult, 'payloadBytes' | 'concurrency' | 'pauseMs'> {
   /** Absent for a floor. */
   readonly ratio?: number;
 }
@@ -23,20 +23,26 @@ const LISTING: Listing<Row> = {
   columns: [
     { header: 'CALL', value: ({ name, ratio }) => (ratio === undefined ? `  ${name}` : name) },
     { header: 'PAYLOAD', value: ({ payloadBytes }) => `${Math.round(payloadBytes / 1000)} KB` },
-    { header: 'AT ONCE', value: ({ concurrency }) => concurrency },
+    {
+      header: 'AT ONCE',
+      value: ({ concurrency, pauseMs }) => `${concurrency}${pauseMs > 0 ? ' paced' : ''}`,
+    },
     { header: 'CALLS', value: ({ calls }) => calls },
     { header: 'P50 MS', value: ({ p50 }) => p50.toFixed(2) },
     { header: 'P99 MS', value: ({ p99 }) => p99.toFixed(2) },
-    { header: 'PER SECOND', value: ({ perSecond }) => Math.round(perSecond) },
+    {
+      header: 'PER SECOND',
+      value: ({ perSecond, pauseMs }) => (pauseMs > 0 ? undefined : Math.round(perSecond)),
+    },
     { header: 'TIMES ITS FLOOR', value: ({ ratio }) => ratio?.toFixed(2) },
   ],
 };
 
 /** The report for people: each of our calls, with the bare calls that are its floor below it. */
 export function renderReport({ machine, load, results }: Report): string {
-  const rows = results.flatMap(({ ours, floors, payloadBytes, concurrency, ratio }): Row[] => [
-    { ...ours, payloadBytes, concurrency, ratio },
-    ...floors.map((floor) => ({ ...floor, payloadBytes, concurrency })),
+  const rows = results.flatMap(({ ours, floors, ratio, ...load }): Row[] => [
+    { ...ours, ...load, ratio },
+    ...floors.map((floor) => ({ ...floor, ...load })),
   ]);
   const { versions } = machine;
   return [

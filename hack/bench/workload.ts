@@ -1,30 +1,41 @@
 import type { Comparison } from './comparison.ts';
 import { bareCommit, bareCreate, bareSelect, createBareTable } from './floors.ts';
+import type { Load } from './measure.ts';
 import { createBodies } from './payload.ts';
 import { type Runner, retrieving, storing } from './runner.ts';
 import type { BenchStack } from './stack.ts';
 
-interface Load extends Pick<Comparison, 'payloadBytes' | 'concurrency'> {
-  /** In a round. */
-  readonly calls: number;
+interface SizedLoad extends Load {
+  readonly payloadBytes: number;
 }
+
+/** Of most loads: a call follows upon the answer to the last. */
+const BACK_TO_BACK = { payloadBytes: 1_000, pauseMs: 0 };
+
+/**
+ * Of a single runner, paced: what the last result still has to do when it is answered, its status, is over before the
+ * next one comes.
+ */
+const PACED = { payloadBytes: 1_000, pauseMs: 40, concurrency: 1 };
 
 /**
  * A PhaseRun carries up to 16 KiB itself, and refers to what is larger. All rounds together stay below the 5,000
  * archived PhaseRuns past which the controller would begin to delete.
  */
-const STORES: readonly Load[] = [
-  { payloadBytes: 1_000, concurrency: 1, calls: 100 },
-  { payloadBytes: 1_000, concurrency: 8, calls: 250 },
-  { payloadBytes: 1_000, concurrency: 32, calls: 350 },
-  { payloadBytes: 16_000, concurrency: 1, calls: 30 },
-  { payloadBytes: 256_000, concurrency: 1, calls: 20 },
+const STORES: readonly SizedLoad[] = [
+  { ...PACED, calls: 50 },
+  { ...BACK_TO_BACK, concurrency: 1, calls: 100 },
+  { ...BACK_TO_BACK, concurrency: 8, calls: 240 },
+  { ...BACK_TO_BACK, concurrency: 32, calls: 320 },
+  { ...PACED, payloadBytes: 16_000, calls: 20 },
+  { ...PACED, payloadBytes: 256_000, calls: 20 },
 ];
 
-const RETRIEVES: readonly Load[] = [
-  { payloadBytes: 1_000, concurrency: 1, calls: 300 },
-  { payloadBytes: 1_000, concurrency: 8, calls: 800 },
-  { payloadBytes: 1_000, concurrency: 32, calls: 800 },
+const RETRIEVES: readonly SizedLoad[] = [
+  { ...PACED, calls: 50 },
+  { ...BACK_TO_BACK, concurrency: 1, calls: 300 },
+  { ...BACK_TO_BACK, concurrency: 8, calls: 800 },
+  { ...BACK_TO_BACK, concurrency: 32, calls: 800 },
 ];
 
 /** The most calls at once. */
