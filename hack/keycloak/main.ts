@@ -5,13 +5,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type DevFile, readDevFile } from '../../src/cli/dev-file.ts';
-import { findFreePort } from '../../src/embedded/free-port.ts';
-import { startServer } from '../../src/embedded/server-process.ts';
+import type { DevFile } from '../../src/cli/dev-file.ts';
+import { startDevProcess } from '../dev-process.ts';
 import { type ClientOptions, startKeycloak } from './keycloak.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const AUDIENCE = 'phaserun';
 const LIMIT_MS = 420_000;
 
@@ -39,7 +36,10 @@ async function main(signal: AbortSignal): Promise<void> {
   opened.defer(() => keycloak.stop());
   signal.throwIfAborted();
   note(`${keycloak.issuer} is ready; starting dev`);
-  const dev = await startDev(directory, keycloak.issuer);
+  const dev = await startDevProcess(directory, {
+    OIDC_ISSUER_URL: keycloak.issuer,
+    OIDC_AUDIENCE: AUDIENCE,
+  });
   opened.defer(() => dev.stop());
   signal.throwIfAborted();
 
@@ -58,33 +58,6 @@ async function main(signal: AbortSignal): Promise<void> {
     );
     if (got !== want) process.exitCode = 1;
   }
-}
-
-async function startDev(
-  directory: string,
-  issuer: string,
-): Promise<{ readonly file: DevFile; stop(): Promise<void> }> {
-  const dataDirectory = join(directory, 'dev');
-  const ports = [`--port=${await findFreePort()}`, `--metrics-port=${await findFreePort()}`];
-  const server = await startServer({
-    name: 'dev',
-    directory,
-    program: '/usr/bin/env',
-    args: [
-      `OIDC_ISSUER_URL=${issuer}`,
-      `OIDC_AUDIENCE=${AUDIENCE}`,
-      process.execPath,
-      MAIN,
-      'dev',
-      ...ports,
-      `--data-dir=${dataDirectory}`,
-    ],
-    orphanSignal: 'INT',
-    isReady: async () => (await readDevFile(dataDirectory)) !== undefined,
-  });
-  const file = await readDevFile(dataDirectory);
-  if (file === undefined) throw new Error('dev did not say how to reach it');
-  return { file, stop: () => server.stop() };
 }
 
 /** Asks for the results of a repository: the status, and the code of a problem. */

@@ -3,6 +3,7 @@ import {
   documentedCommit,
   documentedData,
   documentedForge,
+  documentedForgeQuery,
   documentedIssueNumber,
   documentedRepository,
 } from './phase-schemas.ts';
@@ -38,7 +39,7 @@ export const phaseDataPathSchema = z.object({
   issue_number: documentedIssueNumber,
 });
 
-export const phaseDataQuerySchema = z.object({ forge: documentedForge.optional() });
+export const phaseDataQuerySchema = z.object({ forge: documentedForgeQuery });
 
 /** What is known of an issue; a phase of which nothing is known is left out. */
 export const phaseDataAnswerSchema = z

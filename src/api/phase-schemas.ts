@@ -24,6 +24,11 @@ export const documentedIssueNumber = z
   .meta({ examples: [7] });
 
 export const documentedForge = z.enum(FORGES).default('github');
+/** In a query, where empty is how some clients say absent. */
+export const documentedForgeQuery = z
+  .enum([...FORGES, ''])
+  .default('github')
+  .optional();
 const time = z.string().meta({
   format: 'date-time',
   description: 'RFC 3339, of the years 1970 to 2999.',
@@ -119,7 +124,7 @@ export const retrieveQuerySchema = z.object({
   commit: documentedCommit
     .optional()
     .describe('Of the scan; validation and mitigation are found whatever their commit.'),
-  forge: documentedForge.optional(),
+  forge: documentedForgeQuery,
   pipelineRunId: z.string().max(TEXT_LIMIT).optional().describe('Only results of this pipeline run.'),
 });
 
