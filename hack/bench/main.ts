@@ -28,7 +28,7 @@ async function bench(options: { readonly quick: boolean; readonly signal: AbortS
   const before = loadAverages();
   return withBenchStack({ concurrency: MOST_AT_ONCE, onProgress: note, signal }, async (stack) => {
     note('storing what is to be retrieved');
-    const runner = createRunner({
+    await using runner = createRunner({
       url: stack.apiUrl,
       apiKey: stack.tenant.apiKey,
       connections: MOST_AT_ONCE,
