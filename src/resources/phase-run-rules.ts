@@ -82,6 +82,8 @@ const HISTORY = {
 export const PHASE_RUN_RULES: readonly CelRule<unknown>[] = [
   {
     rule: [
+      // Every status write comes by here, and most of the rest is only asked of an edit.
+      'self.spec == oldSelf.spec',
       "!(oldSelf.spec.result.status in ['completed', 'failed'])",
       "has(oldSelf.status) && has(oldSelf.status.conditions) && oldSelf.status.conditions.exists(c, c.type == 'Accepted' && c.status == 'False')",
       Object.entries(HISTORY)

@@ -8,6 +8,8 @@ import type { Connection } from './database.ts';
 import { executionsOf } from './executions-table.ts';
 import { RacedError } from './raced-error.ts';
 
+const written = z.object({ committedAt: z.string() });
+
 export interface ExecutionPlace {
   readonly repositoryId: string;
   readonly sessionId: string | undefined;
@@ -35,7 +37,6 @@ export async function writeExecution(
     ),
     sql.fragment`, `,
   );
-  const written = z.object({ committedAt: z.string() });
   const row = await connection.maybeOne(sql.prepared(
     `write_execution.${run.phase}_from_${dataFrom}`,
     written,

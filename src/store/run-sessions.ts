@@ -7,13 +7,16 @@ import type { SessionRow } from './archive-state.ts';
 import type { Connection } from './database.ts';
 import { RacedError } from './raced-error.ts';
 
+const created = z.object({ id: z.string() });
+const nothing = z.object({});
+
 /** Opens the session of a run's subject, in the state to which the run leads it. */
 export async function createRunSession(
   connection: Connection,
   run: ArchivableRun,
   { repositoryId, status, outcome, order }: NewSession,
 ): Promise<string> {
-  const { id } = await connection.one(sql.prepared('create_run_session', z.object({ id: z.string() }))`
+  const { id } = await connection.one(sql.prepared('create_run_session', created)`
     INSERT INTO sessions (customer_id, role, status, outcome, repository_id, subject, last_run_order)
     VALUES (
       ${run.customerId}, 'phaserun', ${status}, ${outcome ?? null}, ${repositoryId}, ${sessionSubject(run)}, ${order}
@@ -39,7 +42,7 @@ export async function moveRunSession(
   run: ArchivableRun,
   { session, status, outcome, order }: SessionMove,
 ): Promise<void> {
-  const moved = await connection.query(sql.prepared('move_run_session', z.object({}))`
+  const moved = await connection.query(sql.prepared('move_run_session', nothing)`
     UPDATE sessions
     SET
       status = ${status},

@@ -3,19 +3,21 @@ import { z } from 'zod';
 import type { ArchivableRun } from '../domain/run.ts';
 import type { Connection } from './database.ts';
 
+const nothing = z.object({});
+const drawn = z.object({ order: z.number() });
+
 /** Waits until no other transaction works on this slot; held to the end of this one. */
 export async function lockSlot(
   connection: Connection,
   { customerId, slot }: Pick<ArchivableRun, 'customerId' | 'slot'>,
 ): Promise<void> {
-  await connection.one(sql.prepared('lock_slot', z.object({}))`
+  await connection.one(sql.prepared('lock_slot', nothing)`
     SELECT FROM pg_advisory_xact_lock(hashtextextended(${`${customerId} ${slot}`}, 0))
   `);
 }
 
 /** The next place, after every one that was given before. */
 export async function drawRunOrder(connection: Connection): Promise<number> {
-  const drawn = z.object({ order: z.number() });
   const { order } = await connection.one(sql.prepared('draw_run_order', drawn)`
     SELECT nextval('run_order') AS "order"
   `);
