@@ -108,7 +108,9 @@ test('kubectl get shows the columns, by the short name and the category', async 
     'AGE',
   ]);
   expect(table).toMatch(/validation\s+acme\/nodegoat\s+1204\s+completed/);
-  expect(await kubectl('get', 'phases', '-n', namespace)).toBe(table);
+  // Between two calls the objects grow older.
+  const ageless = (text: string) => text.replaceAll(/\S+$/gm, '');
+  expect(ageless(await kubectl('get', 'phases', '-n', namespace))).toBe(ageless(table));
 });
 
 test('runs can be selected by phase and repository', async () => {
