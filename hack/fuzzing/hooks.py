@@ -10,8 +10,14 @@ from schemathesis import GenerationMode
 
 LARGEST_INTEGER = 2**53 - 1
 
-# https://docs.github.com/en/repositories; what is nested is of GitLab.
-GITHUB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}/(?!\.+$)(?!.*\.git$)[a-z0-9._-]{1,100}", re.IGNORECASE)
+# What src/domain/repository-name.ts takes for a name.
+NAMES = {
+    "github": re.compile(r"[a-z0-9][a-z0-9_-]{0,99}/(?!\.+$)(?!.*\.git$)[a-z0-9._-]{1,100}", re.IGNORECASE),
+    "gitlab": re.compile(
+        r"((?!\.+/)[a-z0-9_.]([a-z0-9_.-]{0,253}[a-z0-9_-])?/){1,20}(?!\.+$)(?!.*\.(git|atom)$)[a-z0-9_.][a-z0-9_.-]{0,254}",
+        re.IGNORECASE,
+    ),
+}
 
 times = st.datetimes(
     min_value=datetime(1970, 1, 1), max_value=datetime(2999, 12, 31), timezones=st.just(timezone.utc)
@@ -40,28 +46,32 @@ def filter_case(context, case):
     """Leaves out what only words forbid, where what was generated is to be accepted."""
     if case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:
         return True
-    return is_exact(case.body) and all(map(is_name, repositories_of(case)))
+    return is_storable(case.body) and all(map(is_name, repositories_of(case)))
 
 
-def is_exact(value):
-    """Whether parsing changes no number: I-JSON (RFC 7493), section 2.2."""
+def is_storable(value):
+    """Whether no number is changed by parsing (I-JSON, RFC 7493 section 2.2), and no key reaches for a prototype."""
     if isinstance(value, dict):
-        return all(map(is_exact, value.values()))
+        return "__proto__" not in value and all(map(is_storable, value.values()))
     if isinstance(value, list):
-        return all(map(is_exact, value))
+        return all(map(is_storable, value))
     return not isinstance(value, int) or abs(value) <= LARGEST_INTEGER
 
 
 def repositories_of(case):
-    """Pairs of the forge and the repository, of all places of a request where they may be."""
-    query = case.query or {}
-    path = case.path_parameters or {}
+    """Forges and repositories, from wherever a request may have them."""
+    query, path = case.query or {}, case.path_parameters or {}
     body = case.body if isinstance(case.body, dict) else {}
-    for forge_of, source, name in ((query, query, "repo"), (query, path, "repository"), (body, body, "repo"), (body, body, "repository")):
-        if isinstance(source.get(name), str):
-            yield forge_of.get("forge", "github"), source[name]
+    for forge, repository in (
+        (query.get("forge"), query.get("repo")),
+        (query.get("forge"), path.get("repository")),
+        (body.get("forge"), body.get("repo")),
+        (body.get("forge"), body.get("repository")),
+    ):
+        if repository is not None:
+            yield forge or "github", repository
 
 
-def is_name(repository):
-    forge, name = repository
-    return forge != "github" or GITHUB_NAME.fullmatch(name) is not None
+def is_name(named):
+    forge, repository = named
+    return NAMES[forge].fullmatch(repository) is not None

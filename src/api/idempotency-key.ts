@@ -13,7 +13,7 @@ const VISIBLE_ASCII = /^[!-~]{1,255}$/;
 
 /** The header where a route can do without, as documented. */
 export const optionalKeyHeader = z.string().optional().meta({
-  pattern: '^"?[!#-~][!-~]*$',
+  pattern: '^(?!""$)[!-~]+$',
   maxLength: 255,
   description:
     'Makes it safe to send the request again: under the same key it is done once, and answered the same. Visible ASCII characters, quoted or bare; a UUID is best.',
