@@ -12,11 +12,25 @@ const link = z.object({ sequence: z.number(), hash: z.string() });
 /** What most metadata of a batch may come to, so that a batch of large ones does not fill the memory. */
 const BATCH_BYTES = 8 * 1024 * 1024;
 
-/** Whose events wait to be sealed. */
+/** Whose events wait to be sealed; it goes from one to the next, however many events each has. */
 export async function listUnsealedChains(connection: Connection): Promise<readonly ChainOwner[]> {
   const owner = z.object({ customerId: z.string().nullable() });
   const rows = await connection.any(sql.prepared('list_unsealed_chains', owner)`
-    SELECT DISTINCT customer_id AS "customerId" FROM audit_events WHERE chain_sequence IS NULL
+    WITH RECURSIVE chain AS (
+      (
+        SELECT customer_id FROM audit_events WHERE chain_sequence IS NULL AND customer_id IS NOT NULL
+        ORDER BY customer_id LIMIT 1
+      )
+      UNION ALL
+      SELECT (
+        SELECT customer_id FROM audit_events WHERE chain_sequence IS NULL AND customer_id > chain.customer_id
+        ORDER BY customer_id LIMIT 1
+      )
+      FROM chain WHERE chain.customer_id IS NOT NULL
+    )
+    SELECT customer_id AS "customerId" FROM chain WHERE customer_id IS NOT NULL
+    UNION ALL
+    SELECT NULL WHERE EXISTS (SELECT FROM audit_events WHERE chain_sequence IS NULL AND customer_id IS NULL)
   `);
   return rows.map(({ customerId }) => customerId);
 }

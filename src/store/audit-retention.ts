@@ -6,16 +6,32 @@ const nothing = z.object({});
 
 /**
  * Cuts each chain at the newest checkpoint that is older than so many days: what is left begins after it, and is verified
- * from there. The events before it are deleted by {@link deleteCutEvents}.
+ * from there. The events before it are deleted by {@link deleteCutEvents}, the checkpoints before it here.
  * @returns how many chains were cut
  */
 export async function cutAuditChains(connection: Connection, retentionDays: number): Promise<number> {
-  const { rowCount } = await connection.query(sql.prepared('cut_audit_chains', nothing)`
-    UPDATE audit_checkpoints SET cut_at = now()
-    WHERE cut_at IS NULL AND sealed_at < now() - make_interval(days => ${retentionDays})
+  const row = z.object({ count: z.number() });
+  const { count } = await connection.one(sql.prepared('cut_audit_chains', row)`
+    WITH cut AS MATERIALIZED (
+      SELECT customer_id, max(sequence) AS sequence FROM audit_checkpoints
+      WHERE cut_at IS NULL AND sealed_at < now() - make_interval(days => ${retentionDays})
+      GROUP BY customer_id
+    ), marked AS (
+      UPDATE audit_checkpoints SET cut_at = now() FROM cut
+      WHERE ${isSameChain} AND audit_checkpoints.sequence = cut.sequence
+      RETURNING 1
+    ), deleted AS (
+      DELETE FROM audit_checkpoints USING cut WHERE ${isSameChain} AND audit_checkpoints.sequence < cut.sequence
+    )
+    SELECT count(*) FROM marked
   `);
-  return rowCount;
+  return count;
 }
+
+/** Equality that counts nobody as somebody, and can be hashed. */
+const isSameChain = sql.fragment`
+  coalesce(audit_checkpoints.customer_id, '00000000-0000-0000-0000-000000000000')
+    = coalesce(cut.customer_id, '00000000-0000-0000-0000-000000000000')`;
 
 /**
  * Deletes events before the places where their chains were cut.
@@ -24,7 +40,7 @@ export async function cutAuditChains(connection: Connection, retentionDays: numb
 export async function deleteCutEvents(connection: Connection, limit: number): Promise<number> {
   const { rowCount } = await connection.query(sql.prepared('delete_cut_events', nothing)`
     DELETE FROM audit_events
-    WHERE id IN (
+    WHERE id = ANY(ARRAY(
       SELECT event.id
       FROM (
         SELECT customer_id, max(sequence) AS sequence FROM audit_checkpoints
@@ -37,7 +53,7 @@ export async function deleteCutEvents(connection: Connection, limit: number): Pr
         WHERE cut.customer_id IS NULL AND customer_id IS NULL AND chain_sequence <= cut.sequence
       ) AS event
       LIMIT ${limit}
-    )
+    ))
   `);
   return rowCount;
 }

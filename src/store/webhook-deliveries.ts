@@ -121,13 +121,13 @@ export async function deleteOldDeliveries(
 ): Promise<number> {
   const { rowCount } = await connection.query(sql.prepared('delete_old_deliveries', z.object({}))`
     DELETE FROM webhook_deliveries
-    WHERE id IN (
+    WHERE id = ANY(ARRAY(
       SELECT id FROM webhook_deliveries
       WHERE state <> 'pending' AND finished_at < now() - make_interval(days => ${retentionDays})
       ORDER BY finished_at
       LIMIT ${limit}
       FOR UPDATE SKIP LOCKED
-    )
+    ))
   `);
   return rowCount;
 }

@@ -13,11 +13,13 @@ function enqueueEvents(happened: FragmentSqlToken): FragmentSqlToken {
     INSERT INTO webhook_deliveries (customer_id, subscription_id, event_id, event_type, event)
     SELECT happened.customer_id, subscription.id, happened.event_id, happened.event_type, ${envelope}
     FROM (${happened}) AS happened (customer_id, event_id, event_type, subject, data)
-    JOIN webhook_subscriptions AS subscription
-      ON subscription.customer_id = happened.customer_id
-      AND subscription.disabled_at IS NULL
-      AND happened.event_type = ANY(subscription.event_types)
-    FOR KEY SHARE OF subscription
+    -- OFFSET 0: looked up for each event, through the index, however many subscriptions there are in all.
+    CROSS JOIN LATERAL (
+      SELECT id FROM webhook_subscriptions
+      WHERE customer_id = happened.customer_id AND disabled_at IS NULL AND happened.event_type = ANY(event_types)
+      OFFSET 0
+      FOR KEY SHARE
+    ) AS subscription
     ON CONFLICT (subscription_id, event_id) DO NOTHING`;
 }
 

@@ -35,10 +35,11 @@ CREATE TABLE audit_checkpoints (
   cut_at       timestamptz,
   UNIQUE NULLS NOT DISTINCT (customer_id, sequence)
 );
+CREATE INDEX audit_checkpoints_cut ON audit_checkpoints (customer_id, sequence) WHERE cut_at IS NOT NULL;
 COMMENT ON TABLE audit_checkpoints IS 'Places, about one a day, up to which retention may take a chain away.';
 COMMENT ON COLUMN audit_checkpoints.hash IS 'The chain''s at this place.';
 COMMENT ON COLUMN audit_checkpoints.cut_at IS
-  'When the events up to here were taken away: what is left of the chain begins after the last such place.';
+  'When the events up to here were taken away: what is left of the chain begins after this place.';
 
 -- Webhooks ---------------------------------------------------------------------------------------------
 

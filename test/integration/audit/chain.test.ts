@@ -11,6 +11,7 @@ import { listAuditChains, verifyAuditChain } from '../../../src/store/audit-veri
 import { createCustomer } from '../../../src/store/customers.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { openDatabase } from '../store/builders.ts';
+import { countRows } from '../store/rows.ts';
 
 const { url } = await freshDatabase();
 const database = await openDatabase(url);
@@ -252,6 +253,22 @@ describe('retention', () => {
     expect(verified).toEqual({ customerId, verified: 3, head: expect.objectContaining({ sequence: 8 }) });
     await tamper(`DELETE FROM audit_events WHERE chain_sequence = 6`);
     expect((await verifyAuditChain(pool, customerId)).broken).toEqual({ kind: 'removed', sequence: 6 });
+  });
+
+  test('cuts again, and keeps one checkpoint', async () => {
+    for (let day = 0; day < 3; day += 1) {
+      await append(customerId);
+      await sealAll(customerId);
+      await tamper(`UPDATE audit_checkpoints SET sealed_at = now() - interval '400 days' WHERE true`);
+      await tamper(`UPDATE audit_chains SET checkpoint_at = now() - interval '400 days' WHERE true`);
+      expect(await cutAuditChains(pool, 365)).toBe(1);
+    }
+    expect(await deleteCutEvents(pool, 10)).toBe(3);
+    expect(await verifyAuditChain(pool, customerId)).toMatchObject({ verified: 0, head: { sequence: 3 } });
+    await append(customerId);
+    await sealAll(customerId);
+    expect(await verifyAuditChain(pool, customerId)).toMatchObject({ verified: 1, head: { sequence: 4 } });
+    expect(await countRows(pool, 'audit_checkpoints', customerId)).toBe(2);
   });
 
   test('takes nothing that is younger than its days, and nothing that is not sealed', async () => {
