@@ -270,7 +270,7 @@ test('the document describes the three operations', async () => {
   const issue = body.paths['/api/v1/phase_data/{repository}/{issue_number}'];
   expect(body.paths['/api/v1/phase_data'].post.operationId).toBe('storePhaseData');
   expect(issue.get.operationId).toBe('retrievePhaseData');
-  expect(issue.delete.responses['204']).toEqual({ description: 'Nothing is stored of this issue.' });
+  expect(issue.delete.responses['204']).toMatchObject({ description: 'Nothing is stored of this issue.' });
   const headers = body.paths['/api/v1/phases/store'].post.parameters;
   expect(headers).toContainEqual(expect.objectContaining({ in: 'header', name: 'x-phase-stored-at' }));
 });
