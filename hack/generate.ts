@@ -7,11 +7,12 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crd } from './generate/crd.ts';
 import type { GeneratedFile } from './generate/generated-file.ts';
+import { openapi } from './generate/openapi.ts';
 import { policies } from './generate/policies.ts';
 import { findSampleProblems } from './generate/samples.ts';
 import { schemaDocs } from './generate/schema-docs.ts';
 
-const FILES: readonly GeneratedFile[] = [crd, policies, schemaDocs];
+const FILES: readonly GeneratedFile[] = [crd, policies, schemaDocs, openapi];
 
 const check = process.argv.includes('--check');
 for (const { path, make } of FILES) {

@@ -47,9 +47,11 @@ export function optional<Schema extends z.ZodType>(schema: Schema) {
   return schema.nullish().transform((value) => value ?? undefined);
 }
 
-/** The body of a request. */
-export function body<Shape extends z.ZodRawShape>(shape: Shape) {
-  return z.object(shape, { error: () => 'must be a JSON object' });
+/** The body of a request, with an example for the document; zod drops `examples` of what it transforms. */
+export function body<Shape extends z.ZodRawShape>(shape: Shape, example: object) {
+  return z
+    .object(shape, { error: () => 'must be a JSON object' })
+    .meta({ 'x-examples': { example: { value: example } } });
 }
 
 export const idParameter = z.object({ id: uuid });

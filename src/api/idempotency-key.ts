@@ -24,6 +24,7 @@ export const uuidKeyHeader = z.string().meta({
   format: 'uuid',
   description:
     'Makes it safe to send the request again: under the same key it is done once, and answered the same.',
+  examples: ['0b7c1f0e-5b0c-4a53-9d3e-2d1f6a4c8e11'],
 });
 
 /** A string of structured fields (RFC 9651 §3.3.3), as which the draft wants the key. */

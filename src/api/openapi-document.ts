@@ -11,7 +11,11 @@ type PathItem = Readonly<Record<string, unknown>>;
 interface Operation {
   readonly security?: unknown;
   readonly parameters?: readonly { readonly name?: string }[];
-  readonly responses: Readonly<Record<string, object>>;
+  readonly responses: Readonly<Record<string, Response>>;
+}
+
+interface Response {
+  readonly content?: object;
 }
 
 /** A header of answers, and of which. */
@@ -113,23 +117,54 @@ function takes({ parameters = [] }: Operation, header: string): boolean {
 }
 
 /**
- * Adds to a document what routes do not say one by one, the headers of their answers, and takes out what none of them refers
- * to: every named schema is offered in two forms, as input and as output.
+ * Adds to a document what routes do not say one by one, the headers of their answers; has problems that several routes answer
+ * alike said once; and takes out the schemas that none of them refers to: each is offered twice, as input and as output.
  */
 export function completeDocument<D extends Document>(document: D) {
-  const paths = Object.entries(document.paths ?? {}).map(([path, item = {}]) => [path, completePath(item)]);
+  const shared = new SharedResponses();
+  const paths = Object.entries(document.paths ?? {}).map(([path, item = {}]) => [
+    path,
+    completePath(item, shared),
+  ]);
   const headers = Object.fromEntries(ANSWER_HEADERS.map(({ name, header }) => [name, header]));
   const schemas = referredSchemas(document);
   return {
     ...document,
     paths: Object.fromEntries(paths) as D['paths'],
-    components: { ...document.components, headers, schemas },
+    components: { ...document.components, responses: shared.components(), headers, schemas },
   };
 }
 
-function completePath(item: PathItem): PathItem {
+/** Problems under names, those that are equal under one. */
+class SharedResponses {
+  readonly #names = new Map<string, string>();
+  readonly #variants = new Map<number, number>();
+
+  /** A reference to this response. */
+  refer(status: number, response: object): { readonly $ref: string } {
+    const text = JSON.stringify(response);
+    const name = this.#names.get(text) ?? this.#nameNext(status);
+    this.#names.set(text, name);
+    return { $ref: `#/components/responses/${name}` };
+  }
+
+  components(): Record<string, unknown> {
+    return Object.fromEntries([...this.#names].map(([text, name]) => [name, JSON.parse(text)]));
+  }
+
+  #nameNext(status: number): string {
+    const variant = (this.#variants.get(status) ?? 0) + 1;
+    this.#variants.set(status, variant);
+    return variant === 1 ? `Problem${status}` : `Problem${status}-${variant}`;
+  }
+}
+
+function completePath(item: PathItem, shared: SharedResponses): PathItem {
   return Object.fromEntries(
-    Object.entries(item).map(([key, value]) => [key, isOperation(value) ? completeOperation(value) : value]),
+    Object.entries(item).map(([key, value]) => [
+      key,
+      isOperation(value) ? completeOperation(value, shared) : value,
+    ]),
   );
 }
 
@@ -137,12 +172,17 @@ function isOperation(value: unknown): value is Operation {
   return typeof value === 'object' && value !== null && 'responses' in value;
 }
 
-function completeOperation(operation: Operation): Operation {
-  const responses = Object.entries(operation.responses).map(([status, response]) => [
-    status,
-    { ...response, headers: headersOf(operation, Number(status)) },
-  ]);
+function completeOperation(operation: Operation, shared: SharedResponses): Operation {
+  const responses = Object.entries(operation.responses).map(([key, response]) => {
+    const status = Number(key);
+    const complete = { ...response, headers: headersOf(operation, status) };
+    return [key, isProblem(response) ? shared.refer(status, complete) : complete];
+  });
   return { ...operation, responses: Object.fromEntries(responses) };
+}
+
+function isProblem({ content = {} }: Response): boolean {
+  return 'application/problem+json' in content;
 }
 
 function headersOf(operation: Operation, status: number): object {

@@ -23,16 +23,15 @@ const task = z
   .meta({ anyOf: [{ required: ['task_type'] }, { required: ['type'] }] });
 
 /** What routes a task. */
-export const routedTaskBody = body({
-  target: name.describe('Role that is to do it.'),
-  task,
-  from_role: optional(name).describe('Role that wants it done.'),
-  context: z.unknown().optional(),
-}).meta({
-  examples: [
-    {
-      target: 'engineering',
-      task: { task_type: 'fix', description: 'Mitigate issue 7', data: { repo: 'acme/app', issue: 7 } },
-    },
-  ],
-});
+export const routedTaskBody = body(
+  {
+    target: name.describe('Role that is to do it.'),
+    task,
+    from_role: optional(name).describe('Role that wants it done.'),
+    context: z.unknown().optional(),
+  },
+  {
+    target: 'engineering',
+    task: { task_type: 'fix', description: 'Mitigate issue 7', data: { repo: 'acme/app', issue: 7 } },
+  },
+);

@@ -6,18 +6,20 @@ import { body, nextCursor, optional, pageSize, say, text, uuid } from './agent-f
 const URL_LIMIT = 2048;
 const eventType = z.enum(WEBHOOK_EVENT_TYPES, say(`must be one of ${WEBHOOK_EVENT_TYPES.join(', ')}`));
 
-export const newWebhookBody = body({
-  url: text(URL_LIMIT).meta({
-    format: 'uri',
-    pattern: '^https://',
-    description:
-      'Where events are to go: https, a host on the public internet, and neither user name nor fragment.',
-    examples: ['https://hooks.acme.example/phaserun'],
-  }),
-  eventTypes: optional(
-    z.array(eventType, say('must be an array')).min(1, 'must not be empty').max(WEBHOOK_EVENT_TYPES.length),
-  ).describe('What to be told of; everything when left out.'),
-});
+export const newWebhookBody = body(
+  {
+    url: text(URL_LIMIT).meta({
+      format: 'uri',
+      pattern: '^https://',
+      description:
+        'Where events are to go: https, a host on the public internet, and neither user name nor fragment.',
+    }),
+    eventTypes: optional(
+      z.array(eventType, say('must be an array')).min(1, 'must not be empty').max(WEBHOOK_EVENT_TYPES.length),
+    ).describe('What to be told of; everything when left out.'),
+  },
+  { url: 'https://hooks.acme.example/phaserun', eventTypes: ['phase.completed', 'session.failed'] },
+);
 
 const webhook = z.object({
   id: z.guid(),
@@ -66,6 +68,7 @@ export const deliveryListSchema = z
 const deliveryId = z
   .string(say('must be an integer'))
   .regex(/^\d{1,15}$/, 'must be an integer')
+  .meta({ examples: ['4711'] })
   .transform(Number);
 
 export const deliveryParameters = z.object({ id: uuid, deliveryId });

@@ -24,13 +24,16 @@ const remarks = {
   reason: optional(prose),
 };
 
-const createBody = body({
-  task_id: text(LOOKUP_LIMIT).describe('Any text; there need be no such task.'),
-  decision: optional(z.enum(APPROVAL_STATUSES, say(`must be ${APPROVAL_STATUSES.join(', ')}`))).describe(
-    'pending when it is left out.',
-  ),
-  ...remarks,
-}).meta({ examples: [{ task_id: 'deploy-42', approver_role: 'manager', reason: 'Goes to production' }] });
+const createBody = body(
+  {
+    task_id: text(LOOKUP_LIMIT).describe('Any text; there need be no such task.'),
+    decision: optional(z.enum(APPROVAL_STATUSES, say(`must be ${APPROVAL_STATUSES.join(', ')}`))).describe(
+      'pending when it is left out.',
+    ),
+    ...remarks,
+  },
+  { task_id: 'deploy-42', approver_role: 'manager', reason: 'Goes to production' },
+);
 
 const createdSchema = z
   .object({ approval_id: z.guid(), status: z.enum(APPROVAL_STATUSES) })
@@ -68,10 +71,13 @@ function registerCreate(app: FastifyInstance): void {
   );
 }
 
-const decideBody = body({
-  decision: z.enum(DECISIONS, say(`must be ${DECISIONS.join(' or ')}`)),
-  ...remarks,
-}).meta({ examples: [{ decision: 'approved', comments: 'Looks good' }] });
+const decideBody = body(
+  {
+    decision: z.enum(DECISIONS, say(`must be ${DECISIONS.join(' or ')}`)),
+    ...remarks,
+  },
+  { decision: 'approved', comments: 'Looks good' },
+);
 
 function registerDecide(app: FastifyInstance): void {
   app.withTypeProvider<ZodTypeProvider>().put(

@@ -18,25 +18,24 @@ const timestamp = z
   )
   .meta({ format: 'date-time' });
 
-const ingestBody = body({
-  source: text(LOOKUP_LIMIT).describe('Who reports it.'),
-  category: text(LOOKUP_LIMIT),
-  action: text(LOOKUP_LIMIT),
-  subject: optional(prose).describe('What it happened to.'),
-  traceId: optional(text(TRACE_ID_LIMIT)).describe('The one of `X-Trace-Id` when it is left out.'),
-  timestamp: optional(timestamp).describe('When it happened, by the clock of the source.'),
-  metadata: optional(object),
-}).meta({
-  examples: [
-    {
-      source: 'scanner',
-      category: 'scan',
-      action: 'started',
-      subject: 'acme/app',
-      timestamp: '2026-02-11T09:14:03.220Z',
-    },
-  ],
-});
+const ingestBody = body(
+  {
+    source: text(LOOKUP_LIMIT).describe('Who reports it.'),
+    category: text(LOOKUP_LIMIT),
+    action: text(LOOKUP_LIMIT),
+    subject: optional(prose).describe('What it happened to.'),
+    traceId: optional(text(TRACE_ID_LIMIT)).describe('The one of `X-Trace-Id` when it is left out.'),
+    timestamp: optional(timestamp).describe('When it happened, by the clock of the source.'),
+    metadata: optional(object),
+  },
+  {
+    source: 'scanner',
+    category: 'scan',
+    action: 'started',
+    subject: 'acme/app',
+    timestamp: '2026-02-11T09:14:03.220Z',
+  },
+);
 
 const ingestedSchema = z.object({ id: z.int() }).meta({ id: 'IngestedEvent' });
 

@@ -26,11 +26,14 @@ export function registerSessionWrites(app: FastifyInstance, deps: SessionWriteDe
   registerEvent(app, deps);
 }
 
-const createBody = body({
-  agent_role: name,
-  task_id: optional(uuid),
-  metadata: optional(object),
-}).meta({ examples: [{ agent_role: 'engineering', metadata: { ticket: 'SEC-12' } }] });
+const createBody = body(
+  {
+    agent_role: name,
+    task_id: optional(uuid),
+    metadata: optional(object),
+  },
+  { agent_role: 'engineering', metadata: { ticket: 'SEC-12' } },
+);
 
 const createdSchema = z
   .object({ session_id: z.guid(), status: z.literal('pending') })
@@ -70,11 +73,14 @@ function registerCreate(app: FastifyInstance, { metrics }: SessionWriteDependenc
   );
 }
 
-const updateBody = body({
-  status: optional(z.enum(SESSION_STATES, say(`must be one of ${SESSION_STATES.join(', ')}`))),
-  task_id: optional(uuid),
-  metadata: optional(object).describe('Members to set; the others stay.'),
-}).meta({ examples: [{ status: 'active', metadata: { branch: 'fix/xss' } }] });
+const updateBody = body(
+  {
+    status: optional(z.enum(SESSION_STATES, say(`must be one of ${SESSION_STATES.join(', ')}`))),
+    task_id: optional(uuid),
+    metadata: optional(object).describe('Members to set; the others stay.'),
+  },
+  { status: 'active', metadata: { branch: 'fix/xss' } },
+);
 
 function registerUpdate(app: FastifyInstance, deps: SessionWriteDependencies): void {
   app.withTypeProvider<ZodTypeProvider>().put(
@@ -105,9 +111,12 @@ function registerUpdate(app: FastifyInstance, deps: SessionWriteDependencies): v
 
 const EVENTS = Object.keys(SESSION_EVENTS) as (keyof typeof SESSION_EVENTS)[];
 
-const eventBody = body({
-  event: z.enum(EVENTS, say(`must be ${EVENTS.join(', ')}: Invalid transition`)),
-}).meta({ examples: [{ event: 'activate' }] });
+const eventBody = body(
+  {
+    event: z.enum(EVENTS, say(`must be ${EVENTS.join(', ')}: Invalid transition`)),
+  },
+  { event: 'activate' },
+);
 
 function registerEvent(app: FastifyInstance, deps: SessionWriteDependencies): void {
   app.withTypeProvider<ZodTypeProvider>().put(
