@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs';
 import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/node';
 
 /**
- * A vitest reporter for .ci/run: names every test that passed only when repeated and every skipped one with its reason, and writes `<passed> <failed> <skipped>`
- * to the file that TEST_COUNTS names. A file that could not be loaded, and an error outside of any test, fail too.
+ * A vitest reporter for .ci/run: names every test that passed only when repeated, and every skipped one with its
+ * reason, and writes `<passed> <failed> <skipped>` to the file that TEST_COUNTS names. A file that could not be
+ * loaded, and an error outside of any test, fail too.
  */
 export default class CiReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
