@@ -54,30 +54,27 @@ test('the document is OpenAPI 3.1', async () => {
 });
 
 test('every reference leads somewhere', () => {
-  const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)];
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, to = '']) => to);
+  const isThere = (to: string) => to.split('/').reduce((value, key) => value?.[key], document) !== undefined;
   expect(references.length).toBeGreaterThan(100);
-  for (const [, pointer = ''] of references) {
-    const target = pointer.split('/').reduce((value, key) => value?.[key], document);
-    expect(target, pointer).toBeDefined();
-  }
+  expect(references.filter((to) => !isThere(to))).toEqual([]);
 });
 
 test('every operation that asks who calls says what it may answer then', () => {
   const secured = operations.filter(({ security }) => security !== undefined);
+  const wanted = ['400', '401', '403', '429', '503'];
+  const silent = secured.filter(({ responses }) => wanted.some((status) => responses[status] === undefined));
   expect(secured.length).toBeGreaterThan(20);
-  for (const { operationId, responses } of secured) {
-    expect(Object.keys(responses), operationId).toEqual(
-      expect.arrayContaining(['400', '401', '403', '429', '503']),
-    );
-  }
+  expect(silent.map(({ operationId }) => operationId)).toEqual([]);
 });
 
 test('every operation that changes something takes an Idempotency-Key', () => {
   const changing = operations.filter(({ method }) => method !== 'GET');
+  const unsafe = changing.filter(({ parameters }) =>
+    parameters.every(({ name }) => name !== 'idempotency-key'),
+  );
   expect(changing.length).toBeGreaterThan(10);
-  for (const { operationId, parameters } of changing) {
-    expect(parameters, operationId).toContainEqual(expect.objectContaining({ name: 'idempotency-key' }));
-  }
+  expect(unsafe.map(({ operationId }) => operationId)).toEqual([]);
 });
 
 describe('an example works', () => {
@@ -112,7 +109,7 @@ function exampleOf(path: string, parameters: readonly z.infer<typeof parameter>[
     path,
   );
   return {
-    address: `${filled}?${new URLSearchParams(at('query'))}`,
+    address: `${filled}?${new URLSearchParams(at('query')).toString()}`,
     headers: Object.fromEntries(at('header')),
   };
 }
