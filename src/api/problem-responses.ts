@@ -1,6 +1,7 @@
 import { PROBLEMS, type ProblemCode, problemSchema } from './problem.ts';
 
-interface DocumentedProblem {
+/** How the document shows a problem that an operation may answer. */
+export interface DocumentedProblem {
   readonly description: string;
   readonly content: { readonly 'application/problem+json': { readonly schema: typeof problemSchema } };
 }
