@@ -147,6 +147,14 @@ describe('health', () => {
   });
 });
 
+test('a DELETE that names a type and sends nothing is understood', async () => {
+  const { status } = await send(api, `/api/v1/phase_data/${tenant.owner}%2Fshop/7`, {
+    method: 'DELETE',
+    headers: { 'x-api-key': tenant.apiKey, 'content-type': 'application/json' },
+  });
+  expect(status).toBe(204);
+});
+
 describe('retrieve', () => {
   test('answers HEAD as GET, and is never cached', async () => {
     const init = { headers: { 'X-API-Key': tenant.apiKey } };
