@@ -14,8 +14,6 @@ export default defineConfig({
           globalSetup: ['test/fixtures/global-setup.ts'],
           // The servers of the run and of single files share the machine's cores with the tests.
           maxWorkers: 2,
-          // Real servers on a shared machine: in CI a failure has to repeat itself to count, and the report tells of the first.
-          retry: process.env['CI'] === 'true' ? 1 : 0,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

@@ -2,9 +2,8 @@ import { writeFileSync } from 'node:fs';
 import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/node';
 
 /**
- * A vitest reporter for .ci/run: names every test that passed only when repeated, and every skipped one with its
- * reason, and writes `<passed> <failed> <skipped>` to the file that TEST_COUNTS names. A file that could not be
- * loaded, and an error outside of any test, fail too.
+ * A vitest reporter for .ci/run: names every skipped test with its reason, and writes `<passed> <failed> <skipped>`
+ * to the file that TEST_COUNTS names. A file that could not be loaded, and an error outside of any test, fail too.
  */
 export default class CiReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
@@ -12,9 +11,6 @@ export default class CiReporter implements Reporter {
     const skipped = tests.filter((test) => test.result().state === 'skipped');
     const failed = tests.filter((test) => test.result().state === 'failed').length;
     const passed = tests.filter((test) => test.result().state === 'passed').length;
-    for (const test of tests.filter((each) => each.diagnostic()?.flaky === true)) {
-      process.stdout.write(`passed only when repeated: ${test.fullName}\n`);
-    }
     for (const test of skipped) process.stdout.write(`skipped: ${test.fullName}: ${reasonOf(test)}\n`);
     const broken = modules.filter((module) => module.state() === 'failed' && hasNoFailedTest(module)).length;
     const file = process.env['TEST_COUNTS'];
