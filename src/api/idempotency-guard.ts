@@ -11,10 +11,14 @@ export type Outcome =
   /** `in_flight`: another request with this key is under way. `reused`: the key belongs to another request. */
   | { readonly kind: 'in_flight' | 'reused' };
 
-export interface Answered {
-  readonly kind: 'executed' | 'replayed';
-  readonly answer: KeptAnswer;
-}
+export type Answered =
+  | {
+      readonly kind: 'executed';
+      readonly answer: KeptAnswer;
+      /** The answer without what is shown once. */
+      readonly kept: KeptAnswer;
+    }
+  | { readonly kind: 'replayed'; readonly answer: KeptAnswer };
 
 export interface GuardDependencies {
   readonly cache: Cache;
@@ -72,7 +76,7 @@ async function decideOnce(
   } finally {
     // The next one who asks has to find it, or nothing.
     if (outcome?.kind === 'executed') {
-      await cache.keep(key, JSON.stringify({ fingerprint, answer: outcome.answer }), 1000 * ttlSeconds);
+      await cache.keep(key, JSON.stringify({ fingerprint, answer: outcome.kept }), 1000 * ttlSeconds);
     } else {
       await cache.release(key, owner);
     }

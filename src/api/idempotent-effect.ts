@@ -1,14 +1,9 @@
 import type { Connection } from '../store/database.ts';
 import { toDatabaseError } from '../store/errors.ts';
-import {
-  findIdempotencyRecord,
-  type KeptAnswer,
-  putIdempotencyRecord,
-  tryLockIdempotencyKey,
-} from '../store/idempotency.ts';
+import { findIdempotencyRecord, putIdempotencyRecord, tryLockIdempotencyKey } from '../store/idempotency.ts';
 import type { GuardedRequest, Outcome } from './idempotency-guard.ts';
 import { keptProblem, problemBehind } from './kept-problem.ts';
-import { writeProblem } from './replayable-answer.ts';
+import { type WrittenAnswer, writeProblem } from './replayable-answer.ts';
 
 export interface EffectOptions extends GuardedRequest {
   /** How long the answer is kept. */
@@ -25,7 +20,7 @@ export interface EffectOptions extends GuardedRequest {
 export function runEffectOnce(
   pool: Connection,
   { scope, fingerprint, ttlSeconds, requestId }: EffectOptions,
-  effect: (transaction: Connection) => Promise<KeptAnswer>,
+  effect: (transaction: Connection) => Promise<WrittenAnswer>,
 ): Promise<Outcome> {
   return inTransaction(pool, async (transaction): Promise<Outcome> => {
     if (!(await tryLockIdempotencyKey(transaction, scope))) return { kind: 'in_flight' };
@@ -36,11 +31,12 @@ export function runEffectOnce(
         ? { kind: 'replayed', answer: found.answer }
         : { kind: 'reused' };
     }
-    const answer = await transaction.transaction(effect).catch((error: unknown) => {
-      return writeProblem(keptProblem(problemBehind(error) ?? toDatabaseError(error)), requestId);
+    const { sent, kept } = await transaction.transaction(effect).catch((error: unknown) => {
+      const refusal = writeProblem(keptProblem(problemBehind(error) ?? toDatabaseError(error)), requestId);
+      return { sent: refusal, kept: refusal };
     });
-    await putIdempotencyRecord(transaction, scope, { fingerprint, answer, ttlSeconds });
-    return { kind: 'executed', answer };
+    await putIdempotencyRecord(transaction, scope, { fingerprint, answer: kept, ttlSeconds });
+    return { kind: 'executed', answer: sent, kept };
   });
 }
 

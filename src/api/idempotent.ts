@@ -11,7 +11,7 @@ import { inTime } from './in-time.ts';
 import { callerOf } from './plugins/authentication.ts';
 import { toProblemError } from './plugins/problem.ts';
 import type { ProblemCode } from './problem.ts';
-import { type Answer, replayAnswer, sendAnswer, writeAnswer } from './replayable-answer.ts';
+import { type Answer, replayAnswer, sendAnswer, writeBoth } from './replayable-answer.ts';
 
 export type { Answer } from './replayable-answer.ts';
 
@@ -44,7 +44,7 @@ const ANSWER_MS = 10_000;
 
 /**
  * Authenticates, runs the effect and answers. Under an Idempotency-Key the effect happens once: the key's row commits
- * with it, and whoever sends the same again gets the same answer. Refusals that stay the same (4xx but for 401, 403 and
+ * with it, and whoever sends the same again gets the same answer, but for what is shown once. Refusals that stay the same (4xx but for 401, 403 and
  * 429) are kept as well; what failed for the moment may be tried again.
  * @throws ProblemError or DatabaseError, for the error handler
  */
@@ -62,10 +62,11 @@ export async function runIdempotently(
   const customerId = authorise(principal, { caller, scope: demanded }, deps.metrics);
   const perform = async (transaction: Connection) => {
     refuseInvalid(request);
-    return writeAnswer(reply, await effect(transaction, customerId));
+    return writeBoth(reply, await effect(transaction, customerId));
   };
   if (key === undefined || !enabled) {
-    await sendAnswer(reply, await inTime(ANSWER_MS, inTransaction(pool, perform)));
+    const { sent } = await inTime(ANSWER_MS, inTransaction(pool, perform));
+    await sendAnswer(reply, sent);
     return;
   }
   const guarded = {

@@ -7,6 +7,8 @@ export interface Answer {
   readonly status: number;
   /** Undefined for none. */
   readonly body?: unknown;
+  /** What is kept under an Idempotency-Key instead, and given again: the body without what is shown once. */
+  readonly keptBody?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -16,6 +18,19 @@ export function isKept(status: number): boolean {
 }
 
 const PASSING: ReadonlySet<number> = new Set([401, 403, 408, 429]);
+
+/** An answer as it is sent now, and as it is kept. */
+export interface WrittenAnswer {
+  readonly sent: KeptAnswer;
+  readonly kept: KeptAnswer;
+}
+
+/** Writes both forms of an answer out. */
+export function writeBoth(reply: FastifyReply, answer: Answer): WrittenAnswer {
+  const sent = writeAnswer(reply, answer);
+  if (answer.keptBody === undefined) return { sent, kept: sent };
+  return { sent, kept: writeAnswer(reply, { ...answer, body: answer.keptBody }) };
+}
 
 /** Writes an answer out, as the route's schema has it. */
 export function writeAnswer(reply: FastifyReply, { status, body, headers = {} }: Answer): KeptAnswer {

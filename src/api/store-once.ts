@@ -59,7 +59,7 @@ export function storeOnce(
         (error: unknown) => writeProblem(keptProblem(error), request.id),
       );
       await claims.settle(answer);
-      return { kind: 'executed', answer };
+      return { kind: 'executed', answer, kept: answer };
     } catch (error) {
       await claims.release();
       throw error;

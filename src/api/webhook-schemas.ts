@@ -40,7 +40,11 @@ export const newWebhookSchema = webhook
   .extend({
     secret: z
       .string()
-      .describe('`whsec_…`, for the verification of signatures (Standard Webhooks). It is shown this once.'),
+      .nullable()
+      .describe(
+        '`whsec_…`, for the verification of signatures (Standard Webhooks). It is shown this once: null where the answer is given again for its Idempotency-Key.',
+      ),
+    notice: z.string().optional().describe('Where the secret is not shown: how to get a new one.'),
   })
   .meta({ id: 'NewWebhook' });
 

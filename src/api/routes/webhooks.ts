@@ -30,6 +30,8 @@ export interface WebhookRouteDependencies extends ReadDependencies {
 }
 
 const SECRET_BYTES = 32;
+const SECRET_WAS_SHOWN =
+  'The secret was shown once, in the first answer to this Idempotency-Key; for a new one delete this webhook and make another';
 
 /** `/api/v1/webhooks`: where customers want to be told of what happens. */
 export function registerWebhooks(app: FastifyInstance, deps: WebhookRouteDependencies): void {
@@ -54,7 +56,7 @@ function registerCreate(app: FastifyInstance, { webhooks }: WebhookRouteDependen
         operationId: 'createWebhook',
         summary: 'Ask to be told of what happens',
         description:
-          'Events are sent as CloudEvents 1.0 (`application/cloudevents+json`), signed as Standard Webhooks has it, and for a day again until they are answered with a 2xx. One may arrive twice, under the same `webhook-id`, and in any order.',
+          'Events are sent as CloudEvents 1.0 (`application/cloudevents+json`), signed as Standard Webhooks has it, and for a day again until they are answered with a 2xx. One may arrive twice, under the same `webhook-id`, and in any order. The secret of the signatures is shown once, in the first answer: one that is given again for its Idempotency-Key has `null` in its place. For a new secret delete the webhook and make another.',
         body: newWebhookBody,
         response: {
           201: jsonResponse('It is told of whatever happens from now on.', newWebhookSchema),
@@ -76,7 +78,11 @@ function registerCreate(app: FastifyInstance, { webhooks }: WebhookRouteDependen
           eventType: 'webhook.created',
           metadata: { webhookId: webhook.id, url: webhook.url, eventTypes },
         });
-        return { status: 201, body: { ...webhook, secret: showWebhookSecret(secret) } };
+        return {
+          status: 201,
+          body: { ...webhook, secret: showWebhookSecret(secret) },
+          keptBody: { ...webhook, secret: null, notice: SECRET_WAS_SHOWN },
+        };
       }),
   );
 }

@@ -1,0 +1,63 @@
+import { Redis } from 'ioredis';
+import { inject } from 'vitest';
+import { freshDatabase } from '../../fixtures/database.ts';
+import { freshNamespace, ownKubernetes } from '../../fixtures/kubernetes.ts';
+import { ownRedis } from '../../fixtures/redis.ts';
+import { type ApiUnderTest, startApi, startController } from '../api/api-under-test.ts';
+
+/** One of the two installations that every row of the contracts is tried in. */
+export interface ContractWorld {
+  readonly world: 'without Redis' | 'with Redis';
+  readonly api: ApiUnderTest;
+  /** Where its Redis is; undefined where it has none. */
+  readonly redisUrl: string | undefined;
+  /** How the API was started, for another replica. */
+  readonly options: Parameters<typeof startApi>[0];
+}
+
+/** Far above what a test sends; it makes every request count, in Redis where there is one, as in production. */
+const REQUESTS_PER_HOUR = 1_000_000;
+
+/**
+ * An API over Postgres and Kubernetes, once without Redis and once with it, sharing the rest. Call it at the top level. A machine
+ * without Redis has the first alone; CI has both.
+ * @param withController whether PhaseRuns are archived: it takes a control plane of the file's own
+ */
+export async function createContractWorlds({
+  withController = true,
+} = {}): Promise<readonly ContractWorld[]> {
+  const { url: databaseUrl } = await freshDatabase();
+  const redis = await ownRedis();
+  const kubeconfigPath = withController ? (await ownKubernetes()).kubeconfigPath : inject('kubeconfigPath');
+  const namespace = await freshNamespace({ kubeconfigPath });
+  const shared = { kubeconfigPath, databaseUrl, namespace, limits: { requestsPerHour: REQUESTS_PER_HOUR } };
+  const start = async (redisUrl?: string) => {
+    const options = { ...shared, ...(redisUrl !== undefined && { redisUrl }) };
+    return { api: await startApi(options), redisUrl, options };
+  };
+  const worlds: ContractWorld[] = [{ world: 'without Redis', ...(await start()) }];
+  if (redis !== undefined) worlds.push({ world: 'with Redis', ...(await start(redis.url)) });
+  if (withController) await startController({ kubeconfigPath, databaseUrl });
+  return worlds;
+}
+
+/** The keys that Redis has, whose names match. */
+export async function keysInRedis(url: string, pattern: string): Promise<readonly string[]> {
+  const client = new Redis(url);
+  try {
+    return await client.keys(pattern);
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** All that Redis holds under names of safe retries, as one text. */
+export async function textInRedis(url: string): Promise<string> {
+  const client = new Redis(url);
+  try {
+    const keys = await client.keys('idempotency:*');
+    return (keys.length === 0 ? [] : await client.mget(keys)).join('\n');
+  } finally {
+    client.disconnect();
+  }
+}
