@@ -23,6 +23,8 @@ export interface RepositoryAccess {
   readonly principal: Principal;
   /** Whether the repository is open to the caller; see `ownedBy`. */
   readonly owned: boolean;
+  /** Unless it is: the customer's own claim that covers it and is yet to be verified; see `unverifiedClaim`. */
+  readonly unverifiedClaim: string | null;
 }
 
 /**
@@ -38,17 +40,17 @@ export function authorise(principal: Principal, demand: Demand, metrics: Pick<Me
 /**
  * The id of the customer that may do what it asks in a repository.
  *
- * A namespace of somebody else, one of nobody, and one that the caller has yet to verify get the same
- * answer, so that nobody learns who uses this server.
+ * A namespace of somebody else and one of nobody get the same answer, so that nobody learns who uses this server. Who
+ * has claimed it hears of its own claim alone, whoever else may have it.
  * @throws ProblemError 401 or 403
  */
 export function authoriseRepository(
-  { principal, owned }: RepositoryAccess,
+  access: RepositoryAccess,
   demand: RepositoryDemand,
   metrics: Pick<Metrics, 'store'>,
 ): string {
-  const customerId = identify(principal, demand, metrics);
-  requireOwned(owned, demand, metrics);
+  const customerId = identify(access.principal, demand, metrics);
+  requireOwned(access, demand, metrics);
   metrics.store.authentication.inc({ outcome: 'accepted' });
   return customerId;
 }
@@ -58,11 +60,11 @@ export function authoriseRepository(
  * @throws ProblemError 403 unless the repository is open to it
  */
 export function requireOwned(
-  owned: boolean,
+  { owned, unverifiedClaim }: Omit<RepositoryAccess, 'principal'>,
   demand: RepositoryDemand,
   metrics: Pick<Metrics, 'store'>,
 ): void {
-  if (!owned) throw refused('namespace', forbidden(demand), metrics);
+  if (!owned) throw refused('namespace', forbidden(demand, unverifiedClaim), metrics);
 }
 
 function identify(principal: Principal, { caller, scope }: Demand, metrics: Pick<Metrics, 'store'>): string {
@@ -86,8 +88,10 @@ function refused(
   return problem;
 }
 
-function forbidden({ caller, repository }: RepositoryDemand): ProblemError {
-  if (caller.kind !== 'repository' || isSame(caller.repository, repository)) return noAccount(repository);
+function forbidden({ caller, repository }: RepositoryDemand, claim: string | null): ProblemError {
+  if (caller.kind !== 'repository' || isSame(caller.repository, repository)) {
+    return claim === null ? noAccount(repository) : notVerified(repository, claim);
+  }
   const { namespace, name } = caller.repository;
   return new ProblemError('NAMESPACE_FORBIDDEN', `The token of this job opens ${namespace}/${name} alone`);
 }
@@ -100,5 +104,13 @@ function noAccount({ forge, namespace }: Identity): ProblemError {
   return new ProblemError(
     'NAMESPACE_FORBIDDEN',
     `You have no verified ${forge} account for the namespace ${namespace} of this repository`,
+  );
+}
+
+function notVerified({ forge }: Identity, claim: string): ProblemError {
+  return new ProblemError(
+    'FORGE_ACCOUNT_NOT_VERIFIED',
+    `Your claim of the ${forge} namespace ${claim} is not verified yet. Have the operator verify it: ` +
+      `phaserun admin forge-account verify ${claim} --customer <name> --forge ${forge}`,
   );
 }

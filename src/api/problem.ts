@@ -10,6 +10,7 @@ export const PROBLEMS = {
   INVALID_API_KEY: { status: 401, title: 'The credentials are not valid' },
   INVALID_TOKEN: { status: 401, title: 'The token is not valid' },
   INSUFFICIENT_SCOPE: { status: 403, title: 'The credentials lack a scope' },
+  FORGE_ACCOUNT_NOT_VERIFIED: { status: 403, title: 'Your claim of the namespace is not verified' },
   NAMESPACE_FORBIDDEN: { status: 403, title: 'The repository is not yours to use' },
   NOT_FOUND: { status: 404, title: 'There is nothing here' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'The method is not supported here' },

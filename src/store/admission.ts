@@ -4,7 +4,15 @@ import { type Phase, RUN_STATUSES } from '../domain/phase.ts';
 import type { RepositoryName } from '../domain/run.ts';
 import type { Connection } from './database.ts';
 import { executionsOf, inSlot } from './executions-table.ts';
-import { type Caller, kindOf, ownedBy, principalJson, principalOf, principalRow } from './principal.ts';
+import {
+  type Caller,
+  kindOf,
+  ownedBy,
+  principalJson,
+  principalOf,
+  principalRow,
+  unverifiedClaim,
+} from './principal.ts';
 
 /** What a store wants to know before it may create anything. */
 export interface StoreAdmissionRequest {
@@ -32,6 +40,8 @@ const storeAdmission = z.object({
   principal: principalRow,
   /** Whether the forge namespace is the principal's, by a verified account. */
   owned: z.boolean(),
+  /** Unless it is: the caller's own claim of the namespace, or of one above it, that is yet to be verified. */
+  unverifiedClaim: z.string().nullable(),
   /** Place of the new run, or of the one moved forward; null unless the principal may write and owns the namespace. */
   order: z.number().nullable(),
   /** The row to move forward: that of `runId`, whatever its status, else the newest running one. */
@@ -71,6 +81,7 @@ export function admitStore(
         SELECT FROM principal
         WHERE refusal IS NULL AND ${ownedBy(caller, sql.fragment`customer_id`, request.repository)}
       ) AS owned,
+      ${unverifiedClaim(request.repository, sql.fragment`admitted`)} AS "unverifiedClaim",
       CASE WHEN EXISTS (SELECT FROM admitted) THEN nextval('run_order') END AS "order",
       (SELECT to_jsonb(r) FROM running r) AS running,
       ${runIdStatus(request)} AS "runIdStatus"

@@ -103,6 +103,23 @@ export function ownedBy(
   return sql.fragment`(${isOwner} AND ${identityOf(repository)}::text = ${identityOf(caller.repository)})`;
 }
 
+/**
+ * Of a repository that is not open to the principal: the longest of its own claims that cover the namespace, when that one
+ * is yet to be verified, else null. It reads no row but the principal's own, so that it tells nothing of others. Goes
+ * into a statement with a CTE named principal; `unless` is the CTE that has a row when the repository is open.
+ */
+export function unverifiedClaim(
+  { forge, namespace }: RepositoryIdentity,
+  unless: FragmentSqlToken,
+): FragmentSqlToken {
+  return sql.fragment`CASE WHEN NOT EXISTS (SELECT FROM ${unless}) THEN (
+    SELECT CASE WHEN verified_at IS NULL THEN namespace END FROM forge_accounts
+    WHERE customer_id = (SELECT customer_id FROM principal WHERE refusal IS NULL)
+      AND forge_type = ${forge} AND namespace = ANY(${sql.array([...namespacePrefixes(namespace)], 'text')})
+    ORDER BY length(namespace) DESC LIMIT 1
+  ) END`;
+}
+
 function identityOf({ forge, namespace, name }: RepositoryIdentity): string {
   return `${forge}/${namespace}/${name}`;
 }

@@ -4,7 +4,15 @@ import type { RepositoryName } from '../domain/run.ts';
 import type { RunSubject } from '../domain/slot.ts';
 import type { Connection } from './database.ts';
 import { executionsOf, inSlot } from './executions-table.ts';
-import { type Caller, kindOf, ownedBy, principalJson, principalOf, principalRow } from './principal.ts';
+import {
+  type Caller,
+  kindOf,
+  ownedBy,
+  principalJson,
+  principalOf,
+  principalRow,
+  unverifiedClaim,
+} from './principal.ts';
 
 /** What a later phase asks for. */
 export interface RetrieveRequest {
@@ -23,6 +31,8 @@ const phases = z.object({
   principal: principalRow,
   /** Whether the forge namespace is the principal's, by a verified account. */
   owned: z.boolean(),
+  /** Unless it is: the caller's own claim of the namespace, or of one above it, that is yet to be verified. */
+  unverifiedClaim: z.string().nullable(),
   /** The stored data as JSON text, ready to be sent; null when there is none, or it may not be seen. */
   scan: z.string().nullable(),
   validation: z.string().nullable(),
@@ -60,6 +70,7 @@ export function retrievePhases(
     SELECT
       ${principalJson} AS principal,
       EXISTS (SELECT FROM owned) AS owned,
+      ${unverifiedClaim(request.repository, sql.fragment`owned`)} AS "unverifiedClaim",
       ${newestData(scan, pipelineRunId)} AS scan,
       ${newestData({ phase: 'validation', issueNumber }, pipelineRunId)} AS validation,
       ${newestData({ phase: 'mitigation', issueNumber }, pipelineRunId)} AS mitigation

@@ -98,6 +98,7 @@ function registerGet(app: FastifyInstance, { database, metrics }: StoreRunDepend
           ...problemResponses(
             'VALIDATION_FAILED',
             ...CREDENTIAL_PROBLEMS,
+            'FORGE_ACCOUNT_NOT_VERIFIED',
             'NAMESPACE_FORBIDDEN',
             'DATABASE_UNAVAILABLE',
           ),
@@ -139,6 +140,7 @@ function registerDelete(app: FastifyInstance, deps: StoreRunDependencies): void 
           ...problemResponses(
             'MALFORMED_JSON',
             ...CREDENTIAL_PROBLEMS,
+            'FORGE_ACCOUNT_NOT_VERIFIED',
             'NAMESPACE_FORBIDDEN',
             ...IDEMPOTENCY_PROBLEMS,
             'PAYLOAD_TOO_LARGE',
@@ -156,8 +158,8 @@ function deletion(request: FastifyRequest, { metrics }: StoreRunDependencies): E
     const subject = subjectOf(request);
     const { repository } = subject;
     const caller = callerOf(request);
-    const { owned } = await getRepositoryAccess(transaction, caller, repository);
-    requireOwned(owned, { caller, scope: 'phases:write', repository }, metrics);
+    const access = await getRepositoryAccess(transaction, caller, repository);
+    requireOwned(access, { caller, scope: 'phases:write', repository }, metrics);
     await deleteIssueRuns(transaction, { ...subject, customerId, actor: actorOf(caller) });
     return { status: 204 };
   };

@@ -45,6 +45,7 @@ export function registerRetrieve(app: FastifyInstance, { database, metrics }: Re
           ...problemResponses(
             'VALIDATION_FAILED',
             ...CREDENTIAL_PROBLEMS,
+            'FORGE_ACCOUNT_NOT_VERIFIED',
             'NAMESPACE_FORBIDDEN',
             'DATABASE_UNAVAILABLE',
           ),

@@ -9,6 +9,7 @@ import { archiveRun } from '../../../src/store/archive.ts';
 import { createCustomer, findCustomer } from '../../../src/store/customers.ts';
 import { addForgeAccount, verifyForgeAccount } from '../../../src/store/forge-accounts.ts';
 import type { Scope } from '../../../src/store/principal.ts';
+import { getRepositoryAccess } from '../../../src/store/repository-access.ts';
 import { retrievePhases } from '../../../src/store/retrieve.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { makeCustomer, makeRun, openDatabase, repository } from './builders.ts';
@@ -35,6 +36,11 @@ async function makeTenant() {
   return { customerId, repository: repository('nodegoat', namespace) };
 }
 
+async function claim(customerId: string, namespace: string, isVerified: boolean): Promise<void> {
+  await addForgeAccount(pool, customerId, { forge: 'gitlab', namespace });
+  if (isVerified) await verifyForgeAccount(pool, customerId, { forge: 'gitlab', namespace });
+}
+
 const subject = (of: RepositoryName) => ({
   repository: of,
   phase: 'validation' as const,
@@ -50,6 +56,7 @@ describe('who asks', () => {
     expect(first).toEqual({
       principal: { known: true, customerId: tenant.customerId, scopes: ['phases:read', 'phases:write'] },
       owned: true,
+      unverifiedClaim: null,
       order: expect.any(Number),
       running: null,
       runIdStatus: null,
@@ -76,7 +83,7 @@ describe('who asks', () => {
     const key = await makeKey(tenant.customerId, { scopes: ['phases:read', 'phases:write'], ...expiry });
     if ('revoke' in how) await revokeApiKey(pool, tenant.customerId, key.keyId);
     const caller = { ...key, ...('change' in how ? how.change : {}) };
-    const refused = { principal: { known: false, reason }, owned: false };
+    const refused = { principal: { known: false, reason }, owned: false, unverifiedClaim: null };
     expect(await admitStore(pool, caller, subject(tenant.repository))).toMatchObject({
       ...refused,
       order: null,
@@ -169,31 +176,84 @@ describe('who asks', () => {
 });
 
 describe('whose namespace', () => {
-  test('of somebody else, of nobody, and claimed but not verified look the same', async () => {
+  test('of somebody else, claimed by somebody else, and of nobody look the same', async () => {
     const [mine, theirs] = [await makeTenant(), await makeTenant()];
     const key = await makeKey(mine.customerId, { scopes: ['phases:read', 'phases:write'] });
     await archiveRun(pool, makeRun({ ...theirs, order: 1024 }));
     const claimed = `claimed-${randomUUID()}`;
-    await addForgeAccount(pool, mine.customerId, { forge: 'github', namespace: claimed });
+    await addForgeAccount(pool, theirs.customerId, { forge: 'github', namespace: claimed });
     for (const name of [theirs.repository, repository('x', 'nobody'), repository('x', claimed)]) {
       const admission = await admitStore(pool, key, { ...subject(name), runId: randomUUID() });
-      expect(admission).toMatchObject({ owned: false, order: null, running: null, runIdStatus: 'free' });
-      expect(await retrievePhases(pool, key, subject(name))).toMatchObject({
-        owned: false,
-        validation: null,
-      });
+      const closed = { owned: false, unverifiedClaim: null };
+      expect(admission).toMatchObject({ ...closed, order: null, running: null, runIdStatus: 'free' });
+      expect(await retrievePhases(pool, key, subject(name))).toMatchObject({ ...closed, validation: null });
+      expect(await getRepositoryAccess(pool, key, name)).toMatchObject(closed);
     }
+  });
+
+  test.each([
+    { name: 'verified for nobody', asks: 'top', mine: { top: false }, want: 'top' },
+    { name: 'verified for another', asks: 'top', mine: { top: false }, theirs: 'top', want: 'top' },
+    {
+      name: 'verified for another below',
+      asks: 'top/sub',
+      mine: { top: false },
+      theirs: 'top/sub',
+      want: 'top',
+    },
+    { name: 'of a group above', asks: 'top/sub/deep', mine: { top: false }, want: 'top' },
+    { name: 'longest of two', asks: 'top/sub/deep', mine: { top: false, 'top/sub': false }, want: 'top/sub' },
+    {
+      name: 'longer than a verified one that another cut short',
+      asks: 'top/sub',
+      mine: { top: true, 'top/sub': false },
+      theirs: 'top/sub',
+      want: 'top/sub',
+    },
+    { name: 'within a verified one', asks: 'top/sub', mine: { top: true, 'top/sub': false }, owned: true },
+    {
+      name: 'shorter than a verified one that another cut short',
+      asks: 'top/sub/deep',
+      mine: { top: false, 'top/sub': true },
+      theirs: 'top/sub/deep',
+    },
+    { name: 'of a group below', asks: 'top', mine: { 'top/sub': false } },
+    { name: 'of a group whose name goes on', asks: 'topmost', mine: { top: false } },
+  ])('the own claim that is not verified, $name', async ({ asks, mine, theirs, owned = false, want }) => {
+    const [me, another] = [await makeTenant(), await makeTenant()];
+    const top = `group-${randomUUID()}`;
+    const under = (path: string) => path.replace('top', top);
+    for (const [path, isVerified] of Object.entries(mine))
+      await claim(me.customerId, under(path), isVerified);
+    if (theirs !== undefined) await claim(another.customerId, under(theirs), true);
+    const key = await makeKey(me.customerId, { scopes: ['phases:read', 'phases:write'] });
+    const namespace = under(asks);
+    const name = { forge: 'gitlab', namespace, name: 'x', fullPath: `${namespace}/x` } as const;
+    const access = { owned, unverifiedClaim: want === undefined ? null : under(want) };
+    const { order, ...admission } = await admitStore(pool, key, subject(name));
+    expect(admission).toMatchObject(access);
+    expect(order !== null).toBe(owned);
+    expect(await retrievePhases(pool, key, subject(name))).toMatchObject(access);
+    expect(await getRepositoryAccess(pool, key, name)).toMatchObject(access);
+  });
+
+  test('a claim that is not verified says nothing to whoever has another secret', async () => {
+    const { customerId } = await makeTenant();
+    const claimed = `group-${randomUUID()}`;
+    await claim(customerId, claimed, false);
+    const forged = { ...(await makeKey(customerId)), secretSha256: '00'.repeat(32) };
+    const name = { forge: 'gitlab', namespace: claimed, name: 'x', fullPath: `${claimed}/x` } as const;
+    const closed = { owned: false, unverifiedClaim: null };
+    expect(await admitStore(pool, forged, subject(name))).toMatchObject(closed);
+    expect(await retrievePhases(pool, forged, subject(name))).toMatchObject(closed);
+    expect(await getRepositoryAccess(pool, forged, name)).toMatchObject(closed);
   });
 
   test('of nested namespaces the longest verified one decides', async () => {
     const [group, subgroup] = [await makeTenant(), await makeTenant()];
     const top = `group-${randomUUID()}`;
-    const claim = async (customerId: string, namespace: string) => {
-      await addForgeAccount(pool, customerId, { forge: 'gitlab', namespace });
-      await verifyForgeAccount(pool, customerId, { forge: 'gitlab', namespace });
-    };
-    await claim(group.customerId, top);
-    await claim(subgroup.customerId, `${top}/sub`);
+    await claim(group.customerId, top, true);
+    await claim(subgroup.customerId, `${top}/sub`, true);
     const owned = async (customerId: string, namespace: string) => {
       const name = { forge: 'gitlab', namespace, name: 'x', fullPath: `${namespace}/x` } as const;
       return (await admitStore(pool, await makeKey(customerId), subject(name))).owned;
