@@ -1,11 +1,11 @@
 import { randomUUID, randomUUIDv7 } from 'node:crypto';
 import { sql } from 'slonik';
 import { z } from 'zod';
-import { draftPhaseRun } from '../../src/api/phase-run-draft.ts';
 import { digestOf } from '../../src/domain/digest.ts';
 import { parseStoreRequest } from '../../src/domain/store-request.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
 import type { KubeObject } from '../../src/kube/kube-object.ts';
+import { draftPhaseRun } from '../../src/resources/phase-run-draft.ts';
 import type { Connection } from '../../src/store/database.ts';
 import type { Subject } from './measure.ts';
 import { makePayload, type StoreBody } from './payload.ts';

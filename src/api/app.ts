@@ -2,9 +2,9 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } 
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Cache } from '../cache/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { createPhaseRunWriter } from '../kube/phase-run-writer.ts';
 import type { Database } from '../store/database.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { createPhaseRunWriter } from './phase-run-writer.ts';
 import { useAudit } from './plugins/audit.ts';
 import { useAuthentication } from './plugins/authentication.ts';
 import { useJsonBodies } from './plugins/body-parser.ts';

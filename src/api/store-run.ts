@@ -1,7 +1,12 @@
 import { randomUUIDv7 } from 'node:crypto';
-import { digestOf } from '../domain/digest.ts';
+import { type Digest, digestOf } from '../domain/digest.ts';
 import type { CommittedRun } from '../domain/run.ts';
 import type { StoreRequest } from '../domain/store-request.ts';
+import { createInPlace } from '../kube/create-in-place.ts';
+import { type Deadline, deadlineIn } from '../kube/deadline.ts';
+import type { PhaseRunWriter } from '../kube/phase-run-writer.ts';
+import { type AcceptedStore, draftPhaseRun, isInline } from '../resources/phase-run-draft.ts';
+import { saysAlready } from '../resources/phase-run-move.ts';
 import { admitStore, type StoreAdmission } from '../store/admission.ts';
 import { listCommittedRuns } from '../store/committed-runs.ts';
 import type { CommittedRunsListener } from '../store/committed-runs-listener.ts';
@@ -12,15 +17,11 @@ import type { Caller } from '../store/principal.ts';
 import type { StoreStage } from '../telemetry/families/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { authoriseRepository } from './authorise.ts';
-import { createInPlace } from './create-in-place.ts';
-import { type Deadline, deadlineIn, resultWithin } from './deadline.ts';
-import { type AcceptedStore, draftPhaseRun, isInline } from './phase-run-draft.ts';
-import type { PhaseRunWriter } from './phase-run-writer.ts';
+import { resultWithin } from './deadline.ts';
 import { ProblemError } from './problem.ts';
 import { type StoredRun, settleRun, storedAs } from './store-settle.ts';
 import { chooseTarget, type StoreTarget } from './store-target.ts';
 import { databaseUnavailable } from './upstream-fault.ts';
-import { payloadSha256 } from './verdict.ts';
 
 export interface StoreRunDependencies {
   readonly database: Pick<Database, 'pool'>;
@@ -53,6 +54,7 @@ type NamedTarget = Exclude<StoreTarget, { kind: 'create' }>;
 
 /** A store whose caller may, with its place in its slot. */
 export interface AdmittedStore extends AcceptedStore {
+  readonly digest: Digest;
   readonly admission: StoreAdmission;
   /** Whether an earlier try with the same id and place may have stored it. */
   readonly isRetry?: boolean;
@@ -127,7 +129,7 @@ async function placeInTime(
 /** Puts a payload that is too large for a PhaseRun where the PhaseRun's reference will find it. */
 async function keepPayload(
   { database }: StoreRunDependencies,
-  { customerId, digest }: AcceptedStore,
+  { customerId, digest }: AdmittedStore,
   deadline: Deadline,
 ): Promise<void> {
   if (isInline(digest)) return;
@@ -176,10 +178,7 @@ async function moveRun(
   const moved = await row.unlessFails(
     timed(deps, 'create', () => deps.phaseRuns.moveForward(phaseRun, moving, deadline)),
   );
-  const isSame =
-    moved.outcome === 'ended' &&
-    moved.phaseRun.spec.result.status === store.request.status &&
-    payloadSha256(moved.phaseRun) === store.digest.sha256;
+  const isSame = moved.outcome === 'ended' && saysAlready(moved.phaseRun, store);
   if (moved.outcome === 'moved' || isSame) {
     return settleRun(deps.phaseRuns, moving, phaseRun, await row.committed());
   }

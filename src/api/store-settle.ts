@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommittedRun } from '../domain/run.ts';
 import type { SessionState } from '../domain/session.ts';
-import { deadlineIn } from './deadline.ts';
-import type { AcceptedStore } from './phase-run-draft.ts';
-import type { PhaseRunName, PhaseRunWriter } from './phase-run-writer.ts';
+import { deadlineIn } from '../kube/deadline.ts';
+import type { PhaseRunName, PhaseRunWriter } from '../kube/phase-run-writer.ts';
+import type { AcceptedStore } from '../resources/phase-run-draft.ts';
 import { ProblemError } from './problem.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 

@@ -1,11 +1,11 @@
 import { isFinished } from '../domain/phase.ts';
 import { slotLabel, slotOf } from '../domain/slot.ts';
 import { problemOf } from '../domain/spelled-fields.ts';
+import type { Deadline } from '../kube/deadline.ts';
+import type { PhaseRunName, PhaseRunWriter } from '../kube/phase-run-writer.ts';
 import { SLOT_LABEL } from '../resources/annotations.ts';
+import type { AcceptedStore } from '../resources/phase-run-draft.ts';
 import type { StoreAdmission } from '../store/admission.ts';
-import type { Deadline } from './deadline.ts';
-import type { AcceptedStore } from './phase-run-draft.ts';
-import type { PhaseRunName, PhaseRunWriter } from './phase-run-writer.ts';
 import { ProblemError } from './problem.ts';
 
 /** What a store does: a run of its own, a running one moved forward, or one that has ended and can only be repeated. */

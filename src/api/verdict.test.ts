@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { PhaseRun, PhaseRunStatus } from '../resources/phase-run.ts';
-import { payloadSha256, verdictOf } from './verdict.ts';
+import { verdictOf } from './verdict.ts';
 
 const EMPTY_OBJECT_SHA256 = '44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a';
 const archive = {
@@ -10,7 +10,7 @@ const archive = {
   incarnation: 'a',
 };
 
-function makePhaseRun(status?: PhaseRunStatus, result: Partial<PhaseRun['spec']['result']> = {}): PhaseRun {
+function makePhaseRun(status?: PhaseRunStatus): PhaseRun {
   return {
     apiVersion: 'phases.rsolv.dev/v1alpha1',
     kind: 'PhaseRun',
@@ -22,7 +22,7 @@ function makePhaseRun(status?: PhaseRunStatus, result: Partial<PhaseRun['spec'][
       generation: 2,
       creationTimestamp: '2026-02-11T09:14:03Z',
     },
-    spec: { phase: 'scan', forge: 'github', repo: 'acme/shop', result: { status: 'completed', ...result } },
+    spec: { phase: 'scan', forge: 'github', repo: 'acme/shop', result: { status: 'completed' } },
     ...(status && { status }),
   };
 }
@@ -63,16 +63,5 @@ describe('verdictOf', () => {
     },
   ])('$name', ({ status, want }) => {
     expect(verdictOf(makePhaseRun(status))).toMatchObject(want);
-  });
-});
-
-describe('payloadSha256', () => {
-  test.each([
-    { name: 'of what it carries', result: { data: {} }, want: EMPTY_OBJECT_SHA256 },
-    { name: 'of nothing is that of {}', result: {}, want: EMPTY_OBJECT_SHA256 },
-    { name: 'of what it refers to', result: { dataRef: { sha256: 'ab', sizeBytes: 1 } }, want: 'ab' },
-    { name: 'of what is compressed is not known', result: { dataGzip: 'H4sI' }, want: undefined },
-  ])('$name', ({ result, want }) => {
-    expect(payloadSha256(makePhaseRun(undefined, result))).toBe(want);
   });
 });

@@ -1,4 +1,3 @@
-import { digestOf } from '../domain/digest.ts';
 import type { SessionState } from '../domain/session.ts';
 import { TERMINAL_REJECTIONS } from '../resources/conditions.ts';
 import type { PhaseRun } from '../resources/phase-run.ts';
@@ -24,13 +23,6 @@ export function verdictOf(phaseRun: PhaseRun): Verdict {
     return { kind: 'pending' };
   }
   return { kind: 'archived', executionId: archive.executionId, session };
-}
-
-/** Digest of the payload that a PhaseRun carries or refers to; undefined when it is compressed, which this API never does. */
-export function payloadSha256({ spec }: PhaseRun): string | undefined {
-  const { data = {}, dataGzip, dataRef } = spec.result;
-  if (dataGzip !== undefined) return undefined;
-  return dataRef?.sha256 ?? digestOf(data).sha256;
 }
 
 function conditionAtGeneration({ metadata, status }: PhaseRun, type: string) {

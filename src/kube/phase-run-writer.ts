@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isFinished, isForward } from '../domain/phase.ts';
-import { createBackoff } from '../kube/backoff.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { hasStatus, KubeError } from '../kube/kube-error.ts';
-import type { KubeResource } from '../kube/resource.ts';
-import { objectPath } from '../kube/resource-path.ts';
-import { isUnavailable } from '../kube/retry.ts';
 import { type NewPhaseRun, PHASE_RUNS, type PhaseRun } from '../resources/phase-run.ts';
+import { canMove, draftMove, type MovingStore } from '../resources/phase-run-move.ts';
+import { createBackoff } from './backoff.ts';
+import type { KubeClient } from './client.ts';
 import type { Deadline } from './deadline.ts';
-import { type AcceptedStore, draftResult } from './phase-run-draft.ts';
+import { hasStatus, KubeError } from './kube-error.ts';
+import type { KubeResource } from './resource.ts';
+import { objectPath } from './resource-path.ts';
+import { isUnavailable } from './retry.ts';
 
 /** Where a PhaseRun is. */
 export interface PhaseRunName {
@@ -29,7 +28,7 @@ export interface PhaseRunWriter {
    */
   create(draft: NewPhaseRun, deadline: Deadline): Promise<PhaseRun>;
   /** Puts the result of `store` in the place of that of the run with the same id, unless the run has ended. */
-  moveForward(target: PhaseRunName, store: AcceptedStore, deadline: Deadline): Promise<MovedRun>;
+  moveForward(target: PhaseRunName, store: MovingStore, deadline: Deadline): Promise<MovedRun>;
   /** The PhaseRun as it is now. */
   get(target: PhaseRunName, deadline: Deadline): Promise<PhaseRun>;
   /** The run with this id among those that the selector selects. */
@@ -83,39 +82,18 @@ async function createOrFind(
   }
 }
 
-/** Whether the run has not ended, and the store is newer than what it holds. */
-function canMove({ spec }: PhaseRun, { request, order }: AcceptedStore): boolean {
-  const isNewer = order > (spec.result.order ?? spec.order ?? 0);
-  return !isFinished(spec.result.status) && isForward(spec.result.status, request.status) && isNewer;
-}
-
-/**
- * Replaces the result by JSON Patch: a merge patch would mix the old payload with the new, and drop its nulls. It names
- * the version that was read, so that of two stores at once the second is told 409, and looks again.
- */
 async function replaceResult(
   client: KubeClient,
-  { metadata, spec }: PhaseRun,
-  store: AcceptedStore,
+  current: PhaseRun,
+  store: MovingStore,
   deadline: Deadline,
 ): Promise<void> {
-  const { request, order } = store;
-  const moved = { branch: request.branch, pipelineRunId: request.pipelineRunId };
-  // A scan is looked up by its commit, which therefore is the same.
-  const changes = spec.phase === 'scan' ? moved : { ...moved, commitSha: request.commitSha };
-  const patch = [
-    { op: 'replace', path: '/metadata/resourceVersion', value: metadata.resourceVersion },
-    { op: 'replace', path: '/spec/result', value: { ...draftResult(store), order } },
-    ...Object.entries(changes)
-      .filter(([, value]) => value !== undefined)
-      .map(([field, value]) => ({ op: 'add', path: `/spec/${field}`, value })),
-  ];
   await client.request({
     method: 'PATCH',
-    path: objectPath(PHASE_RUNS, metadata),
+    path: objectPath(PHASE_RUNS, current.metadata),
     query: { fieldValidation: 'Strict' },
     contentType: 'application/json-patch+json',
-    body: patch,
+    body: draftMove(current, store),
     timeoutMs: attemptMs(deadline),
   });
 }

@@ -2,13 +2,8 @@ import { compact } from '../domain/compact.ts';
 import type { Digest } from '../domain/digest.ts';
 import { phaseRunName, slotLabel, slotOf } from '../domain/slot.ts';
 import type { StoreRequest } from '../domain/store-request.ts';
-import {
-  API_KEY_ID_ANNOTATION,
-  PHASE_LABEL,
-  SLOT_LABEL,
-  TRACEPARENT_ANNOTATION,
-} from '../resources/annotations.ts';
-import { API_VERSION, INLINE_DATA_LIMIT_BYTES, KIND, type NewPhaseRun } from '../resources/phase-run.ts';
+import { API_KEY_ID_ANNOTATION, PHASE_LABEL, SLOT_LABEL, TRACEPARENT_ANNOTATION } from './annotations.ts';
+import { API_VERSION, INLINE_DATA_LIMIT_BYTES, KIND, type NewPhaseRun } from './phase-run.ts';
 
 /** How long a PhaseRun that this API made stays in the cluster once its result is a row. */
 const TTL_SECONDS = 600;
@@ -16,7 +11,7 @@ const TTL_SECONDS = 600;
 /** A store that was let in, with what the server adds to it. */
 export interface AcceptedStore {
   readonly request: StoreRequest;
-  readonly digest: Digest;
+  readonly digest: Pick<Digest, 'sha256' | 'sizeBytes'>;
   readonly customerId: string;
   /** Absent: the caller showed a token. */
   readonly apiKeyId?: string;
@@ -31,7 +26,7 @@ export interface AcceptedStore {
 }
 
 /** Whether a PhaseRun carries a payload of this size itself, readable, instead of referring to it. */
-export function isInline({ sizeBytes }: Digest): boolean {
+export function isInline({ sizeBytes }: Pick<Digest, 'sizeBytes'>): boolean {
   return sizeBytes <= INLINE_DATA_LIMIT_BYTES;
 }
 

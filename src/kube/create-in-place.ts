@@ -1,6 +1,6 @@
-import { hasStatus } from '../kube/kube-error.ts';
+import { type AcceptedStore, draftPhaseRun } from '../resources/phase-run-draft.ts';
 import type { Deadline } from './deadline.ts';
-import { type AcceptedStore, draftPhaseRun } from './phase-run-draft.ts';
+import { hasStatus } from './kube-error.ts';
 import type { PhaseRunName, PhaseRunWriter } from './phase-run-writer.ts';
 
 /**
