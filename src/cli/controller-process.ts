@@ -17,6 +17,7 @@ import { createLeaderElector } from '../kube/leader-election.ts';
 import { NAMESPACES, type Namespace } from '../resources/namespace-binding.ts';
 import { PHASE_RUNS, type PhaseRun } from '../resources/phase-run.ts';
 import { createDatabase } from '../store/database.ts';
+import { Leadership } from '../store/leadership.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import {
@@ -65,19 +66,22 @@ export async function startController(
   const sender = createWebhookSender({ ...config.webhooks, userAgent: `PhaseRun/${readVersion()}` });
   opened.defer(() => sender.close());
   const { pool } = database;
+  const leadership = new Leadership(pool);
+  const ofLeader = leadership.connection;
   const controller = new Controller({
     client,
     phaseRuns: client.resource<PhaseRun>(PHASE_RUNS),
     namespaces: client.resource<Namespace>(NAMESPACES),
-    archive: createPostgresArchive(pool),
+    archive: createPostgresArchive(pool, leadership),
     observer: createControllerObserver(metrics, events),
     logger,
     concurrency: config.reconcileConcurrency,
     maxArchived: config.maxArchivedPhaseRuns,
     jobs: [
-      createSessionExpiry({ pool, metrics, retentionDays: config.sessionRetentionDays }),
-      createIdempotencyExpiry({ pool, metrics }),
-      ...createAuditJobs({ pool, metrics, logger, retentionDays: config.auditRetentionDays }),
+      createSessionExpiry({ pool: ofLeader, metrics, retentionDays: config.sessionRetentionDays }),
+      createIdempotencyExpiry({ pool: ofLeader, metrics }),
+      ...createAuditJobs({ pool: ofLeader, metrics, logger, retentionDays: config.auditRetentionDays }),
+      // Each delivery has a lease of its own, and what was sent is to be recorded, whoever leads by then.
       ...createWebhookJobs({ pool, sender, metrics, logger, ...config.webhooks }),
     ],
     sessionRetentionDays: config.sessionRetentionDays,

@@ -23,6 +23,11 @@ import { type ReconcileObserver, type RunArchive, SlotReconciler } from './recon
 
 /** What the controller asks of Postgres. */
 export interface ControllerArchive extends RunArchive {
+  /**
+   * Makes this controller the one whose writes count, and waits until nothing of the one before is under way.
+   * @returns a signal that aborts when it is found that another has become that one
+   */
+  beginTerm(signal: AbortSignal): Promise<AbortSignal>;
   /** Names the database: receipts of another one do not count. */
   incarnation(): Promise<string>;
   /** Deletes payloads that nothing refers to, but for these digests. */
@@ -112,16 +117,25 @@ export class Controller {
     return this.#phaseRuns.hasSynced() && this.#namespaces.hasSynced();
   }
 
-  /** Acts as the one controller until the signal aborts, then finishes what is in hand. */
+  /**
+   * Acts as the one controller until the signal aborts, or Postgres says that another is it by now; then finishes what is
+   * in hand.
+   */
   async lead(signal: AbortSignal): Promise<void> {
-    const { logger, concurrency, observer } = this.#options;
     try {
       await Promise.all([this.#phaseRuns.waitForSync(signal), this.#namespaces.waitForSync(signal)]);
-      await this.#learnIncarnation(signal);
+      const superseded = await this.#beginTerm(signal);
+      await this.#actFor(AbortSignal.any([signal, superseded]));
+      if (superseded.aborted) this.#options.logger.warn('another controller leads over the same database');
     } catch (error) {
       if (signal.aborted) return;
       throw error;
     }
+  }
+
+  /** Acts until the signal aborts. */
+  async #actFor(signal: AbortSignal): Promise<void> {
+    const { logger, concurrency, observer } = this.#options;
     const queue = createWorkQueue({ logger, observer: observer.queue });
     const reconciler = this.#createReconciler();
     this.#queue = queue;
@@ -197,11 +211,13 @@ export class Controller {
     for (const slot of slots) this.#queue?.add(slot, 'low');
   }
 
-  async #learnIncarnation(signal: AbortSignal): Promise<void> {
+  async #beginTerm(signal: AbortSignal): Promise<AbortSignal> {
+    const { archive } = this.#options;
     for (;;) {
       try {
-        this.#view.setIncarnation(await this.#options.archive.incarnation());
-        return;
+        const superseded = await archive.beginTerm(signal);
+        this.#view.setIncarnation(await archive.incarnation());
+        return superseded;
       } catch (error) {
         this.#options.logger.warn({ err: error }, 'waiting for Postgres');
         await pause(systemClock, RETRY_START_MS, signal);
@@ -259,8 +275,10 @@ export class Controller {
         phaseRuns: () => this.#phaseRuns.list(),
         incarnation: () => this.#view.incarnation,
         verify: (receipts) => archive.verifyReceipts(receipts),
-        remove: async ({ metadata: { namespace, name, uid } }) => {
-          await phaseRuns.delete({ namespace, name }, { preconditions: { uid } }).catch(undefinedIfGone);
+        // As it was seen: were its row lost to a restore meanwhile, another leader would have written its status.
+        remove: async ({ metadata: { namespace, name, uid, resourceVersion } }) => {
+          const preconditions = { uid, resourceVersion };
+          await phaseRuns.delete({ namespace, name }, { preconditions }).catch(undefinedIfGone);
         },
         onMissing: (phaseRun) => {
           this.#view.markMissing(phaseRun);

@@ -3,6 +3,7 @@ import type { Connection } from '../store/database.ts';
 import { findCustomerOfRun } from '../store/executions.ts';
 import { findForgeOwner } from '../store/forge-accounts.ts';
 import { currentIncarnation } from '../store/incarnation.ts';
+import type { Leadership } from '../store/leadership.ts';
 import { deleteUnusedPayloads, findPayload } from '../store/payloads.ts';
 import { verifyReceipts } from '../store/receipts.ts';
 import type { ControllerArchive } from './controller.ts';
@@ -11,9 +12,10 @@ import type { ControllerArchive } from './controller.ts';
 const SWEEP_BATCH = 100;
 
 /** The archive that the controller works on: Postgres. */
-export function createPostgresArchive(pool: Connection): ControllerArchive {
+export function createPostgresArchive(pool: Connection, leadership: Leadership): ControllerArchive {
   return {
-    archive: (run) => archiveRun(pool, run),
+    beginTerm: (signal) => leadership.begin(signal),
+    archive: (run) => leadership.during((epoch) => archiveRun(pool, run, epoch)),
     findPayload: (reference) => findPayload(pool, reference),
     findOwner: (forge, prefixes) => findForgeOwner(pool, forge, prefixes),
     findCustomerOfRun: (runId) => findCustomerOfRun(pool, runId),
@@ -21,7 +23,7 @@ export function createPostgresArchive(pool: Connection): ControllerArchive {
     async sweepPayloads(inUse, signal) {
       while (
         !signal.aborted &&
-        (await deleteUnusedPayloads(pool, { inUse, limit: SWEEP_BATCH })) === SWEEP_BATCH
+        (await deleteUnusedPayloads(leadership.connection, { inUse, limit: SWEEP_BATCH })) === SWEEP_BATCH
       );
     },
     verifyReceipts: (receipts) => verifyReceipts(pool, receipts),

@@ -10,15 +10,18 @@ export interface LeaseTiming {
   readonly leaseDurationMs: number;
   /** How long a leader goes on after the last renewal that succeeded. */
   readonly renewDeadlineMs: number;
-  /** Between two attempts to take or renew the lease. */
+  /** Between two attempts to renew the lease. */
   readonly retryPeriodMs: number;
+  /** Between two looks at a lease that another holds: how long a lease that is given back lies there. */
+  readonly standbyPeriodMs: number;
 }
 
-/** client-go's defaults. */
+/** client-go's defaults, but that who stands by looks more often. */
 export const LEASE_TIMING: LeaseTiming = {
   leaseDurationMs: 15_000,
   renewDeadlineMs: 10_000,
   retryPeriodMs: 2_000,
+  standbyPeriodMs: 500,
 };
 
 export interface LeaderElectionObserver {
@@ -59,7 +62,7 @@ export interface LeaderElector {
  */
 export function createLeaderElector(options: LeaderElectorOptions): LeaderElector {
   const { client, lease, identity, lead, observer, timing = LEASE_TIMING, clock = systemClock } = options;
-  const { leaseDurationMs: durationMs, renewDeadlineMs, retryPeriodMs } = timing;
+  const { leaseDurationMs: durationMs, renewDeadlineMs, retryPeriodMs, standbyPeriodMs } = timing;
   const logger = options.logger.child({ lease: lease.name, identity });
   const timeoutMs = renewDeadlineMs / 2;
   const lock = createLeaseLock({ client, lease, identity, durationMs, timeoutMs, clock });
@@ -72,7 +75,7 @@ export function createLeaderElector(options: LeaderElectorOptions): LeaderElecto
       const claimedAt = clock.now();
       if ((await claim()) === 'ours') await leadFrom(claimedAt);
       // Spread, so that those who wait do not all ask at once; never longer than the period.
-      await pause(clock, retryPeriodMs * (0.75 + Math.random() / 4), stopping.signal);
+      await pause(clock, standbyPeriodMs * (0.75 + Math.random() / 4), stopping.signal);
     }
   }
 

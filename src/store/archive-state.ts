@@ -27,6 +27,8 @@ const neighbour = z.object({
 
 const archiveState = z.object({
   incarnation: z.string(),
+  /** Of the controller that leads. */
+  epoch: z.number().nullable(),
   /** `stale`: its last activity was noted more than a minute ago. */
   repository: z.object({ id: z.string(), stale: z.boolean() }).nullable(),
   /** The row with this id, whosever it is. */
@@ -90,6 +92,7 @@ export function getArchiveState(connection: Connection, run: ArchivableRun): Pro
     )
     SELECT
       database_incarnation() AS incarnation,
+      (SELECT epoch FROM leadership) AS epoch,
       (SELECT to_jsonb(r) FROM repository r) AS repository,
       (SELECT to_jsonb(o) FROM own o) AS own,
       (

@@ -12,6 +12,7 @@ import { committedRunOf } from './committed-runs.ts';
 import type { Connection } from './database.ts';
 import { toDatabaseError } from './errors.ts';
 import { writeExecution } from './execution-writes.ts';
+import { holdEpoch, requireEpoch } from './leadership.ts';
 import { quarantineRun } from './quarantine.ts';
 import { touchRepository } from './repositories.ts';
 import { insertDuplicate, insertTombstone, notifyCommitted, recordRun } from './run-records.ts';
@@ -25,21 +26,34 @@ import { drawRunOrder, lockSlot } from './slots.ts';
  *
  * The slot's lock orders those who work on one slot. All that decides is read at once under it, decided by pure
  * functions, and then written.
- * @throws DatabaseError when it could not be done now
+ * @param epoch of the leader that archives; absent: whether anybody leads does not matter
+ * @throws DatabaseError when it could not be done now; StaleLeaderError when the epoch is not the current one
  */
-export async function archiveRun(pool: Connection, run: ArchivableRun): Promise<ArchiveOutcome> {
+export async function archiveRun(
+  pool: Connection,
+  run: ArchivableRun,
+  epoch?: number,
+): Promise<ArchiveOutcome> {
   try {
-    return await pool.transaction((transaction) => archiveIn(transaction, run));
+    return await pool.transaction((transaction) => archiveIn(transaction, run, epoch));
   } catch (error) {
     const failure = toDatabaseError(error);
     if (failure.kind !== 'content') throw failure;
-    return quarantineRun(pool, run, failure);
+    return pool.transaction(async (transaction) => {
+      if (epoch !== undefined) await holdEpoch(transaction, epoch);
+      return quarantineRun(transaction, run, failure);
+    });
   }
 }
 
-async function archiveIn(transaction: Connection, run: ArchivableRun): Promise<ArchivedRun | RejectedRun> {
-  await lockSlot(transaction, run);
+async function archiveIn(
+  transaction: Connection,
+  run: ArchivableRun,
+  epoch: number | undefined,
+): Promise<ArchivedRun | RejectedRun> {
+  await lockSlot(transaction, run, epoch);
   const state = await getArchiveState(transaction, run);
+  if (epoch !== undefined) requireEpoch(epoch, state.epoch);
   return carryOut(transaction, run, state, decideArchive(run, state));
 }
 

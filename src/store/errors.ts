@@ -4,10 +4,11 @@ import { BackendTerminatedError } from 'slonik';
  * What a caller may do about a failure:
  * - `unavailable`: the database cannot be reached, is not ready, or has not been migrated yet; later.
  * - `conflict`: another writer was first; at once, from the start.
+ * - `stale_leader`: somebody else leads; never, for whoever is told.
  * - `content`: Postgres refuses what is being stored, and always will.
  * - `other`: ours to repair.
  */
-export type DatabaseErrorKind = 'unavailable' | 'conflict' | 'content' | 'other';
+export type DatabaseErrorKind = 'unavailable' | 'conflict' | 'stale_leader' | 'content' | 'other';
 
 /** What every function of this folder throws when a statement fails. */
 export class DatabaseError extends Error {

@@ -2,17 +2,24 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import type { ArchivableRun } from '../domain/run.ts';
 import type { Connection } from './database.ts';
+import { EPOCH_LOCKS } from './leadership.ts';
 
 const nothing = z.object({});
 const drawn = z.object({ order: z.number() });
 
-/** Waits until no other transaction works on this slot; held to the end of this one. */
+/**
+ * Waits until no other transaction works on this slot; held to the end of this one. A leader's transaction takes the lock on
+ * its epoch by the same statement (leadership.ts); without an epoch that function does nothing.
+ */
 export async function lockSlot(
   connection: Connection,
   { customerId, slot }: Pick<ArchivableRun, 'customerId' | 'slot'>,
+  epoch?: number,
 ): Promise<void> {
   await connection.one(sql.prepared('lock_slot', nothing)`
-    SELECT FROM pg_advisory_xact_lock(hashtextextended(${`${customerId} ${slot}`}, 0))
+    SELECT FROM
+      pg_advisory_xact_lock_shared(${EPOCH_LOCKS}, ${epoch ?? null}::integer),
+      pg_advisory_xact_lock(hashtextextended(${`${customerId} ${slot}`}, 0))
   `);
 }
 

@@ -27,7 +27,12 @@ const leases = client.resource<Lease>({
   plural: 'leases',
   namespaced: true,
 });
-const TIMING: LeaseTiming = { leaseDurationMs: 3000, renewDeadlineMs: 1500, retryPeriodMs: 200 };
+const TIMING: LeaseTiming = {
+  leaseDurationMs: 3000,
+  renewDeadlineMs: 1500,
+  retryPeriodMs: 200,
+  standbyPeriodMs: 200,
+};
 const PATIENCE = { timeout: 20_000 };
 
 const running: LeaderElector[] = [];
@@ -271,7 +276,12 @@ describe('two candidates', () => {
       const spec = { holderIdentity: 'dead', leaseDurationSeconds, acquireTime: renewTime, renewTime };
       await leases.create({ metadata: { namespace, name: lease }, spec });
       const terms: Term[] = [];
-      const timing = { leaseDurationMs: 1000, renewDeadlineMs: 500, retryPeriodMs: 100 };
+      const timing = {
+        leaseDurationMs: 1000,
+        renewDeadlineMs: 500,
+        retryPeriodMs: 100,
+        standbyPeriodMs: 100,
+      };
       const elector = startCandidate({ lease, by: 'heir', terms, timing });
       await expect.poll(() => elector.isLeading(), PATIENCE).toBe(true);
       expect((terms[0]?.from ?? 0) - seenNoEarlierThan).toBeGreaterThanOrEqual(heldMs);

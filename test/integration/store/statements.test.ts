@@ -25,6 +25,7 @@ import { findForgeOwner, listForgeAccounts, removeForgeAccount } from '../../../
 import { currentIncarnation } from '../../../src/store/incarnation.ts';
 import { deleteIssueRuns } from '../../../src/store/issue-deletion.ts';
 import { findLatePlace } from '../../../src/store/late-place.ts';
+import { Leadership } from '../../../src/store/leadership.ts';
 import { listPendingMigrations } from '../../../src/store/migrate.ts';
 import { deleteUnusedPayloads, findPayload, putPayload } from '../../../src/store/payloads.ts';
 import type { Caller } from '../../../src/store/principal.ts';
@@ -142,11 +143,11 @@ function sequentiallyRead(root: Plan): string[] {
   return nodesOf(root)
     .filter((node) => node['Node Type'] === 'Seq Scan')
     .map((node) => node['Relation Name'] ?? '')
-    .filter((table) => table !== 'schema_migrations' && !SMALL.has(table));
+    .filter((table) => table !== 'schema_migrations' && table !== 'pg_database' && !SMALL.has(table));
 }
 
 /** Tables that hold a handful of rows by their nature. */
-const SMALL = new Set(['quarantined_runs', 'profiles']);
+const SMALL = new Set(['leadership', 'quarantined_runs', 'profiles']);
 
 function recording(connection: Connection): Connection {
   const record = <T extends QuerySqlToken>(query: T): T => {
@@ -208,8 +209,15 @@ async function callEverything(pool: Connection): Promise<void> {
   await callAuditStatements(pool, customerId);
   await callWebhookStatements(pool, customerId);
   await callIdempotencyStatements(pool, customerId);
+  await callLeadership(pool);
   await currentIncarnation(pool);
   await listPendingMigrations(pool);
+}
+
+async function callLeadership(pool: Connection): Promise<void> {
+  const leadership = new Leadership(pool);
+  await leadership.begin(AbortSignal.timeout(5_000));
+  await currentIncarnation(leadership.connection);
 }
 
 async function callArchive(pool: Connection, customerId: string): Promise<void> {
