@@ -1,4 +1,5 @@
 import { parseRepositoryName } from '../../domain/repository-name.ts';
+import { isStorableText } from '../../domain/unstorable.ts';
 import { type Caller, SCOPES, type Scope } from '../../store/principal.ts';
 import type { OidcIssuer, TokenIssuer } from './token-issuer.ts';
 
@@ -23,9 +24,11 @@ function callerOfCustomer(issuer: OidcIssuer, claims: Claims): ClaimedCaller {
   const { customerClaim = DEFAULT_CUSTOMER_CLAIM } = issuer;
   const customer = issuer.customer ?? claims[customerClaim];
   const isUsable = typeof customer === 'string' && customer !== '' && customer.length <= CUSTOMER_LIMIT;
-  // Postgres keeps no NUL, and so has no customer of such a name.
-  if (!isUsable || customer.includes('\0')) return { ok: false, claim: customerClaim };
-  const subject = `${issuer.issuer}#${typeof claims['sub'] === 'string' ? claims['sub'] : ''}`;
+  // Both go into the audit. What Postgres cannot keep there would hold up what all others did as well.
+  if (!isUsable || !isStorableText(customer)) return { ok: false, claim: customerClaim };
+  const sub = typeof claims['sub'] === 'string' ? claims['sub'] : '';
+  if (!isStorableText(sub)) return { ok: false, claim: 'sub' };
+  const subject = `${issuer.issuer}#${sub}`;
   return { ok: true, caller: { kind: 'customer', customer, scopes: scopesOf(issuer, claims), subject } };
 }
 

@@ -171,6 +171,21 @@ describe('a token is refused', () => {
       logged: { reason: 'claim', claim: 'customer_id' },
     },
     {
+      name: 'that names a customer with half a character',
+      sign: () => byClaim.sign({ ...good, customer_id: 'x\ud800' }),
+      logged: { reason: 'claim', claim: 'customer_id' },
+    },
+    {
+      name: 'whose subject holds NUL, which the audit cannot keep',
+      sign: () => byClaim.sign({ ...good, sub: 'x\0y' }),
+      logged: { reason: 'claim', claim: 'sub' },
+    },
+    {
+      name: 'whose subject holds half a character',
+      sign: () => byClaim.sign({ ...good, sub: 'x\ud800' }),
+      logged: { reason: 'claim', claim: 'sub' },
+    },
+    {
       name: 'that is longer than any',
       sign: () => byClaim.sign({ ...good, roles: 'x'.repeat(8_192) }),
       logged: { reason: 'too_long' },
