@@ -1,6 +1,13 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import {
+  FOREVER,
+  findContradictions,
+  parseRetentionDays,
+  RETENTION_DAYS_RULE,
+  type RetentionSettings,
+} from './domain/retention.ts';
 
 /** Raised when an environment variable cannot be used; the message names the variable and the fix. */
 export class ConfigError extends Error {
@@ -29,6 +36,13 @@ const dnsLabel = z
   .string()
   .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a Kubernetes namespace name');
 
+const retentionDays = z.string().transform((text, context) => {
+  const days = parseRetentionDays(text);
+  if (days !== undefined) return days;
+  context.addIssue({ code: 'custom', message: RETENTION_DAYS_RULE });
+  return z.NEVER;
+});
+
 /** Every variable the program reads, apart from those of the published client (`src/client/environment.ts`). */
 const environment = z.object({
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
@@ -48,6 +62,13 @@ const environment = z.object({
   ENABLE_PROMETHEUS_METRICS: flag.default(true),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   SESSION_RETENTION_DAYS: integer(1, 3650).default(7),
+  EXECUTION_RETENTION_DAYS: retentionDays.default(365),
+  PAYLOAD_RETENTION_DAYS: retentionDays.default(FOREVER),
+  CLOSED_SESSION_RETENTION_DAYS: retentionDays.default(365),
+  TASK_RETENTION_DAYS: retentionDays.default(365),
+  APPROVAL_RETENTION_DAYS: retentionDays.default(365),
+  QUARANTINE_RETENTION_DAYS: retentionDays.default(365),
+  TOMBSTONE_RETENTION_DAYS: retentionDays.default(365),
   MAX_ARCHIVED_PHASERUNS: integer(0, 1_000_000).default(5000),
   RECONCILE_CONCURRENCY: integer(1, 256).default(16),
   IDEMPOTENCY_ENABLED: flag.default(true),
@@ -122,6 +143,8 @@ export interface Config {
   readonly prometheusMetrics: boolean;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   readonly sessionRetentionDays: number;
+  /** How long what grows is kept. */
+  readonly retention: RetentionSettings;
   /** Archived PhaseRuns with a TTL that may stay in the cluster; the oldest go first. */
   readonly maxArchivedPhaseRuns: number;
   readonly reconcileConcurrency: number;
@@ -169,6 +192,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     prometheusMetrics: env.ENABLE_PROMETHEUS_METRICS,
     logLevel: env.LOG_LEVEL,
     sessionRetentionDays: env.SESSION_RETENTION_DAYS,
+    retention: readRetention(env),
     maxArchivedPhaseRuns: env.MAX_ARCHIVED_PHASERUNS,
     reconcileConcurrency: env.RECONCILE_CONCURRENCY,
     idempotency: { enabled: env.IDEMPOTENCY_ENABLED, ttlSeconds: env.IDEMPOTENCY_TTL_SECONDS },
@@ -194,6 +218,25 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     kubebuilderAssets: env.KUBEBUILDER_ASSETS,
     cacheDirectory: env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),
   };
+}
+
+/** @throws {ConfigError} when one of the variables goes against another. */
+function readRetention(env: z.infer<typeof environment>): RetentionSettings {
+  const retention = {
+    executionDays: env.EXECUTION_RETENTION_DAYS,
+    payloadDays: env.PAYLOAD_RETENTION_DAYS,
+    sessionDays: env.CLOSED_SESSION_RETENTION_DAYS,
+    taskDays: env.TASK_RETENTION_DAYS,
+    approvalDays: env.APPROVAL_RETENTION_DAYS,
+    quarantineDays: env.QUARANTINE_RETENTION_DAYS,
+    tombstoneDays: env.TOMBSTONE_RETENTION_DAYS,
+  };
+  const contradictions = findContradictions(retention, {
+    sessionRetentionDays: env.SESSION_RETENTION_DAYS,
+    idempotencyTtlSeconds: env.IDEMPOTENCY_ENABLED ? env.IDEMPOTENCY_TTL_SECONDS : undefined,
+  });
+  if (contradictions.length > 0) throw new ConfigError(contradictions.join('. '));
+  return retention;
 }
 
 /** @throws {ConfigError} when one of the variables is there without the others that it needs. */

@@ -9,6 +9,7 @@ import { createControllerObserver } from '../controller/controller-observer.ts';
 import { createIdempotencyExpiry } from '../controller/idempotency-expiry.ts';
 import { createPostgresArchive } from '../controller/postgres-archive.ts';
 import { createSessionExpiry } from '../controller/session-expiry.ts';
+import { createRetentionJobs } from '../controller/retention-jobs.ts';
 import { createWebhookJobs } from '../controller/webhook-jobs.ts';
 import { createWebhookSender } from '../controller/webhook-sender.ts';
 import { createKubeClient } from '../kube/client.ts';
@@ -84,6 +85,7 @@ export async function startController(
       // Each delivery has a lease of its own, and what was sent is to be recorded, whoever leads by then.
       ...createWebhookJobs({ pool, sender, metrics, logger, ...config.webhooks }),
     ],
+      ...createRetentionJobs({ pool: ofLeader, metrics, logger, settings: config.retention }),
     sessionRetentionDays: config.sessionRetentionDays,
   });
   controller.start();

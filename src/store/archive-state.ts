@@ -19,7 +19,7 @@ const time = z.string().transform((text) => new Date(text).toISOString());
 
 const neighbour = z.object({
   id: z.string(),
-  /** Whether it says the same: commit, branch, pipeline run, status and digest. */
+  /** Whether it says the same, and can still say it: commit, branch, pipeline run, status and digest. */
   equal: z.boolean(),
   committedAt: time,
   session: session.nullable(),
@@ -173,7 +173,7 @@ function ownRow(run: ArchivableRun): FragmentSqlToken {
 function neighbourJson(run: ArchivableRun): FragmentSqlToken {
   return sql.fragment`jsonb_build_object(
     'id', e.id,
-    'equal', ${saysTheSame(run)},
+    'equal', ${saysTheSame(run)} AND e.data_dropped_at IS NULL,
     'committedAt', e.updated_at,
     'session', (SELECT ${sessionJson} FROM sessions s WHERE s.id = e.session_id)
   )`;

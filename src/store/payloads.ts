@@ -40,9 +40,9 @@ export async function findPayload(
     SELECT data FROM payloads WHERE customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
     UNION ALL
     SELECT data FROM (
-      SELECT id, customer_id, sha256, data FROM scan_executions
-      UNION ALL SELECT id, customer_id, sha256, data FROM validation_executions
-      UNION ALL SELECT id, customer_id, sha256, data FROM mitigation_executions
+      SELECT id, customer_id, sha256, data, data_dropped_at FROM scan_executions
+      UNION ALL SELECT id, customer_id, sha256, data, data_dropped_at FROM validation_executions
+      UNION ALL SELECT id, customer_id, sha256, data, data_dropped_at FROM mitigation_executions
     ) AS execution
     WHERE id = (SELECT id FROM wanted) AND customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
     LIMIT 1
@@ -57,6 +57,7 @@ export interface PayloadReference {
 }
 
 export interface PayloadSweep {
+      AND data_dropped_at IS NULL
   /** Digests that live objects refer to, of whatever customer. */
   readonly inUse: readonly string[];
   /** Most that are deleted in one go. */

@@ -43,7 +43,8 @@ export type RetrievedPhases = z.infer<typeof phases>;
 
 /**
  * Authenticates, authorises and reads in one statement, so that a key that was revoked reads nothing from then on.
- * Of each phase it is the newest completed run, else the newest failed one that has data.
+ * Of each phase it is the newest completed run, else the newest failed one that has data. Where retention has taken the
+ * data of that completed run away, the phase is not there: what is older never stands in for it.
  */
 export function retrievePhases(
   connection: Connection,
@@ -96,7 +97,7 @@ function newestData(subject: RunSubject, pipelineRunId: string | undefined): Fra
     SELECT data::text FROM ${table}
     WHERE id = coalesce(
       ${newest(sql.fragment`e.status = 'completed'`)},
-      ${newest(sql.fragment`e.status = 'failed' AND e.size_bytes > length('{}')`)}
-    )
+      ${newest(sql.fragment`e.status = 'failed' AND e.size_bytes > length('{}') AND e.data_dropped_at IS NULL`)}
+    ) AND data_dropped_at IS NULL
   )`;
 }

@@ -13,6 +13,7 @@ import { createProductFamilies } from './families/product.ts';
 import { createReconcileMetrics } from './families/reconcile.ts';
 import { createRedisMetrics } from './families/redis.ts';
 import { createStoreMetrics } from './families/store.ts';
+import { createRetentionMetrics } from './families/retention.ts';
 import { createWebhookMetrics } from './families/webhooks.ts';
 import { createWorkQueueMetrics } from './families/work-queue.ts';
 import { ProductMetrics } from './product-metrics.ts';
@@ -41,6 +42,7 @@ export interface Metrics {
   readonly redis: ReturnType<typeof createRedisMetrics>;
   readonly limits: ReturnType<typeof createLimitMetrics>;
   readonly audit: ReturnType<typeof createAuditMetrics>;
+  readonly retention: ReturnType<typeof createRetentionMetrics>;
   readonly webhooks: ReturnType<typeof createWebhookMetrics>;
   /** Content type of {@link Metrics.expose}. */
   readonly contentType: string;
@@ -69,6 +71,7 @@ export function createMetrics({ defaultMetrics, seriesLimit = 2_000 }: MetricsOp
     limits: createLimitMetrics(registry),
     audit: createAuditMetrics(registry),
     webhooks: createWebhookMetrics(registry),
+    retention: createRetentionMetrics(registry),
     contentType: registry.contentType,
     expose: () => registry.metrics(),
   };

@@ -1,0 +1,86 @@
+import { type FragmentSqlToken, sql } from 'slonik';
+import type { Phase } from '../domain/phase.ts';
+import type { RetentionPolicy } from '../domain/retention.ts';
+
+/** The two things that executions lose with age: themselves, and before that perhaps their data. */
+export type ExecutionLoss = 'executions' | 'payloads';
+
+/** Whose runs of which phase, and how long they are kept where the customer has no policy of its own. */
+export interface ExecutionScope {
+  readonly customerId: string;
+  readonly phase: Phase;
+  readonly loss: ExecutionLoss;
+  readonly defaults: RetentionPolicy;
+}
+
+/**
+ * Days for which a customer's runs are kept, as of now: a policy that has just been made counts in the next statement.
+ * @param customer SQL of its id
+ */
+export function daysOf(
+  customer: FragmentSqlToken,
+  { phase, loss, defaults }: Omit<ExecutionScope, 'customerId'>,
+): FragmentSqlToken {
+  const [column, fallback] =
+    loss === 'executions'
+      ? [sql.fragment`p.execution_days`, defaults.executionDays]
+      : [sql.fragment`p.payload_days`, defaults.payloadDays];
+  return sql.fragment`coalesce(
+    (SELECT ${column} FROM retention_policies p WHERE p.customer_id = ${customer} AND p.phase = ${phase}),
+    (SELECT ${column} FROM retention_policies p WHERE p.customer_id = ${customer} AND p.phase IS NULL),
+    ${fallback}::integer
+  )`;
+}
+
+/** Before when is too old; never, where days are 0. */
+export function cutoffOf(days: FragmentSqlToken): FragmentSqlToken {
+  return sql.fragment`CASE ${days} WHEN 0 THEN '-infinity' ELSE now() - make_interval(days => ${days}) END`;
+}
+
+/** CTEs that {@link isDue} reads: `policy` and `held`. */
+export function dueTables(scope: ExecutionScope): FragmentSqlToken {
+  const { customerId } = scope;
+  return sql.fragment`policy AS MATERIALIZED (
+      SELECT ${cutoffOf(sql.fragment`days`)} AS cutoff FROM (SELECT ${daysOf(sql.fragment`${customerId}`, scope)} AS days) d
+    ), held AS MATERIALIZED (
+      SELECT r.id AS repository_id, h.issue_number
+      FROM legal_holds h
+      LEFT JOIN repositories r ON r.customer_id = h.customer_id
+        AND r.forge_type = h.forge_type AND r.namespace = h.namespace AND r.name = h.name
+      WHERE h.customer_id = ${customerId} AND (h.name IS NULL OR r.id IS NOT NULL)
+    )`;
+}
+
+/** Whether execution `e` is too old, no younger run stands on it, and no hold is upon it. */
+export function isDue({ customerId, loss }: ExecutionScope): FragmentSqlToken {
+  const hasSomething =
+    loss === 'executions'
+      ? sql.fragment`true`
+      : // What may still move forward may need its data for that.
+        sql.fragment`e.data_dropped_at IS NULL AND e.status IN ('completed', 'failed')`;
+  return sql.fragment`e.customer_id = ${customerId} AND ${hasSomething}
+    AND e.updated_at < (SELECT cutoff FROM policy)
+    AND NOT EXISTS (
+      SELECT FROM duplicate_runs d WHERE d.execution_id = e.id AND d.created_at >= (SELECT cutoff FROM policy)
+    )
+    AND NOT EXISTS (
+      SELECT FROM held h
+      WHERE (h.repository_id IS NULL OR h.repository_id = e.repository_id)
+        AND (h.issue_number IS NULL OR h.issue_number = e.issue_number)
+    )`;
+}
+
+/** Text of the slot of execution `e` of repository `r`, as `slotOf` makes it. */
+export function slotOfRow(phase: Phase): FragmentSqlToken {
+  const key =
+    phase === 'scan'
+      ? sql.fragment`coalesce('@' || e.commit_sha, '?issue=' || e.issue_number)`
+      : sql.fragment`'#' || e.issue_number`;
+  return sql.fragment`r.forge_type || '/' || r.namespace || '/' || r.name || ${key}`;
+}
+
+/** How many rows went or would go, and how much data with them. */
+export interface Removed {
+  readonly rows: number;
+  readonly bytes: number;
+}
