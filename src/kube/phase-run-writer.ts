@@ -4,6 +4,7 @@ import { canMove, draftMove, type MovingStore } from '../resources/phase-run-mov
 import { createBackoff } from './backoff.ts';
 import type { KubeClient } from './client.ts';
 import type { Deadline } from './deadline.ts';
+import { type Circuit, createCircuit } from './circuit.ts';
 import { hasStatus, KubeError } from './kube-error.ts';
 import type { KubeResource } from './resource.ts';
 import { objectPath } from './resource-path.ts';
@@ -20,7 +21,10 @@ export type MovedRun =
   | { readonly outcome: 'moved' | 'gone' }
   | { readonly outcome: 'ended'; readonly phaseRun: PhaseRun };
 
-/** The PhaseRuns of the cluster, as a store writes them. All methods throw KubeError. */
+/**
+ * The PhaseRuns of the cluster, as a store writes them. All methods throw KubeError; while the API server is known to be away
+ * those that write, and `find`, throw it at once.
+ */
 export interface PhaseRunWriter {
   /**
    * Creates the PhaseRun, trying again while the API server is away and the deadline allows. An attempt whose answer
@@ -51,9 +55,16 @@ export function createPhaseRunWriter(client: KubeClient): PhaseRunWriter {
     resource.get(target, { timeoutMs: attemptMs(deadline) });
   return {
     get,
-    create: (draft, deadline) => withRetries(deadline, () => createOrFind(resource, draft, deadline)),
+  const circuit = createCircuit();
+    create: (draft, deadline) =>
+      persist(draft.metadata, deadline, () => createOrFind(resource, draft, deadline)),
     moveForward: (target, store, deadline) =>
-      withRetries(deadline, async () => {
+  /** A probe asks for the object itself: to answer that there is none the server has to reach etcd. */
+  const persist = async <T>(target: PhaseRunName, deadline: Deadline, attempt: () => Promise<T>) => {
+    await circuit.pass(() => resource.get(target, { timeoutMs: ATTEMPT_MS }));
+    return withRetries(circuit, deadline, attempt);
+  };
+      persist(target, deadline, async () => {
         const current = await get(target, deadline).catch(undefinedWhenGone);
         if (current?.spec.runId !== store.runId) return { outcome: 'gone' };
         if (!canMove(current, store)) return { outcome: 'ended', phaseRun: current };
@@ -61,7 +72,9 @@ export function createPhaseRunWriter(client: KubeClient): PhaseRunWriter {
         return { outcome: 'moved' };
       }),
     async find(namespace, { labelSelector, runId }, deadline) {
-      const runs = await resource.list({ namespace, labelSelector, timeoutMs: attemptMs(deadline) });
+      const runs = await persist({ namespace, name: runId }, deadline, () =>
+        resource.list({ namespace, labelSelector, timeoutMs: attemptMs(deadline) }),
+      );
       return runs.find(({ spec }) => spec.runId === runId);
     },
   };
@@ -107,14 +120,17 @@ function undefinedWhenGone(error: unknown): undefined {
   throw error;
 }
 
-async function withRetries<T>(deadline: Deadline, attempt: () => Promise<T>): Promise<T> {
+async function withRetries<T>(circuit: Circuit, deadline: Deadline, attempt: () => Promise<T>): Promise<T> {
   const backoff = createBackoff(BACKOFF);
   for (let left = ATTEMPTS - 1; ; left -= 1) {
     try {
       return await attempt();
     } catch (error) {
       const waitMs = waitBefore(error, backoff.next());
-      if (waitMs === undefined || left === 0 || waitMs >= deadline.remainingMs()) throw error;
+      const isLast = waitMs === undefined || left === 0 || waitMs >= deadline.remainingMs();
+      // A server that hangs costs too much to be tried again, and what another call found out counts here too.
+      if (isUnavailable(error) && (isLast || error.reason === 'Timeout')) circuit.open(error);
+      if (isLast || (isUnavailable(error) && circuit.isOpen())) throw error;
       await sleep(waitMs);
     }
   }

@@ -2,6 +2,7 @@ import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import { type Phase, RUN_STATUSES } from '../domain/phase.ts';
 import type { RepositoryName } from '../domain/run.ts';
+import { slotOf } from '../domain/slot.ts';
 import type { Connection } from './database.ts';
 import { executionsOf, inSlot } from './executions-table.ts';
 import {
@@ -36,6 +37,15 @@ const runningRun = z.object({
   phaseRunName: z.string(),
 });
 
+/** A run that has a store in the inbox, as the newest of them leaves it. */
+const inboxRun = z.object({
+  runId: z.string(),
+  status: z.enum(RUN_STATUSES),
+  commitSha: z.string().nullable(),
+  branch: z.string().nullable(),
+  sha256: z.string(),
+});
+
 const storeAdmission = z.object({
   principal: principalRow,
   /** Whether the forge namespace is the principal's, by a verified account. */
@@ -53,6 +63,12 @@ const storeAdmission = z.object({
   runIdStatus: z.enum(['found', 'taken', 'free']).nullable(),
 });
 
+  inbox: z.object({
+    /** Whether stores of this slot wait in the inbox: then this one is to wait behind them. */
+    isSlotWaiting: z.boolean(),
+    /** The one of them to move forward: that of `runId`, whatever its status, else the newest running one. */
+    run: inboxRun.nullable(),
+  }),
 export type StoreAdmission = z.infer<typeof storeAdmission>;
 
 /** Authenticates, authorises, draws the order and finds what is to be moved forward, in one statement. */
@@ -74,6 +90,11 @@ export function admitStore(
       WHERE r.forge_type = ${forge} AND r.namespace = ${namespace} AND r.name = ${name}
     ), running AS MATERIALIZED (
       ${runningRow(request)}
+    ), inbox AS MATERIALIZED (
+      SELECT DISTINCT ON (i.run_id) i.*
+      FROM inbox_runs i JOIN admitted ON i.customer_id = admitted.customer_id
+      WHERE i.slot = ${slotOf(request)}
+      ORDER BY i.run_id, i.run_order DESC
     )
     SELECT
       ${principalJson} AS principal,
@@ -84,7 +105,10 @@ export function admitStore(
       ${unverifiedClaim(request.repository, sql.fragment`admitted`)} AS "unverifiedClaim",
       CASE WHEN EXISTS (SELECT FROM admitted) THEN nextval('run_order') END AS "order",
       (SELECT to_jsonb(r) FROM running r) AS running,
-      ${runIdStatus(request)} AS "runIdStatus"
+      ${runIdStatus(request)} AS "runIdStatus",
+      jsonb_build_object(
+        'isSlotWaiting', EXISTS (SELECT FROM inbox), 'run', (${inboxRunJson(request)})
+      ) AS inbox
   `);
 }
 
@@ -112,7 +136,24 @@ function runningRow(request: StoreAdmissionRequest): FragmentSqlToken {
 function toBeMoved({ runId, pipelineRunId, commitSha }: StoreAdmissionRequest): FragmentSqlToken {
   if (runId !== undefined) return sql.fragment`e.id = ${runId}`;
   return sql.fragment`e.status = 'running' AND e.pipeline_run_id = ${pipelineRunId ?? null}
-    AND e.commit_sha IS NOT DISTINCT FROM ${commitSha ?? null}`;
+    AND e.commit_sha IS NOT DISTINCT FROM ${commitSha ?? null}
+    AND NOT EXISTS (SELECT FROM inbox i WHERE i.run_id = e.id AND i.status IN ('completed', 'failed'))`;
+}
+
+function inboxRunJson({ phase, runId, pipelineRunId, commitSha }: StoreAdmissionRequest): FragmentSqlToken {
+  const isWanted =
+    runId !== undefined
+      ? sql.fragment`i.run_id = ${runId}`
+      : sql.fragment`i.status = 'running' AND i.pipeline_run_id = ${pipelineRunId ?? null}
+          AND i.commit_sha IS NOT DISTINCT FROM ${commitSha ?? null}`;
+  return sql.fragment`
+    SELECT jsonb_build_object(
+      'runId', i.run_id, 'status', i.status, 'commitSha', i.commit_sha, 'branch', i.branch,
+      'sha256', encode(i.sha256, 'hex')
+    )
+    FROM inbox i
+    WHERE i.phase = ${phase} AND ${isWanted}
+    ORDER BY i.run_order DESC LIMIT 1`;
 }
 
 function runIdStatus({ runId }: StoreAdmissionRequest): FragmentSqlToken {

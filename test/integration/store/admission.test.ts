@@ -60,6 +60,7 @@ describe('who asks', () => {
       order: expect.any(Number),
       running: null,
       runIdStatus: null,
+      inbox: { isSlotWaiting: false, run: null },
     });
     const second = await admitStore(pool, key, subject(tenant.repository));
     expect((second.order ?? 0) - (first.order ?? 0)).toBe(1024);

@@ -1,0 +1,161 @@
+import { sql } from 'slonik';
+import { z } from 'zod';
+import type { Connection } from './database.ts';
+import type { InboxContent, InboxStore } from './inbox.ts';
+import { findPayload } from './payloads.ts';
+
+const claimedRow = z
+  .object({
+    storeId: z.string(),
+    runId: z.string(),
+    customerId: z.string(),
+    slot: z.string(),
+    order: z.number(),
+    sha256: z.string(),
+    sizeBytes: z.number(),
+    namespace: z.string().nullable(),
+    phaseRunName: z.string().nullable(),
+    content: z.string(),
+    attempt: z.number(),
+  })
+  .transform(({ content, sha256, sizeBytes, namespace, phaseRunName, ...row }): ClaimedInboxRun => {
+    // Written by `putInboxRun`, of whichever version.
+    const { request, orderBelow, isRunSeen, apiKeyId, traceparent } = JSON.parse(content) as InboxContent;
+    return {
+      ...row,
+      digest: { sha256, sizeBytes },
+      namespace: namespace ?? undefined,
+      phaseRunName: phaseRunName ?? undefined,
+      request,
+      orderBelow,
+      isRunSeen,
+      apiKeyId,
+      traceparent,
+    };
+  });
+
+/** A store that the caller alone is to publish, until its lease ends. */
+export interface ClaimedInboxRun extends InboxStore {
+  readonly slot: string;
+  /** Which attempt this is, counted from 1. */
+  readonly attempt: number;
+}
+
+/**
+ * Takes the first store of every slot that is due, those that wait longest first. What is behind it in its slot follows once it
+ * is gone. Whoever dies leaves a lease that ends: it is published again, which ends in the same run.
+ */
+export function claimInboxRuns(
+  connection: Connection,
+  { limit, leaseSeconds }: { readonly limit: number; readonly leaseSeconds: number },
+): Promise<readonly ClaimedInboxRun[]> {
+  // Of two at once the second waits for the first one's rows, and then finds that they are not due.
+  return connection.any(sql.prepared('claim_inbox_runs', claimedRow)`
+    WITH first AS MATERIALIZED (
+      SELECT DISTINCT ON (customer_id, slot) store_id, next_attempt_at, created_at FROM inbox_runs
+      ORDER BY customer_id, slot, run_order, store_id
+    ), due AS MATERIALIZED (
+      SELECT store_id FROM first WHERE next_attempt_at <= now() ORDER BY created_at LIMIT ${limit}
+    )
+    UPDATE inbox_runs AS inbox
+    SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => ${leaseSeconds})
+    FROM due
+    WHERE inbox.store_id = due.store_id AND inbox.next_attempt_at <= now()
+    RETURNING
+      inbox.store_id AS "storeId", run_id AS "runId", customer_id AS "customerId", slot, run_order AS "order",
+      encode(sha256, 'hex') AS sha256, size_bytes AS "sizeBytes", phase_run_namespace AS namespace,
+      phase_run_name AS "phaseRunName", content, attempts AS attempt
+  `);
+}
+
+/** Whether nobody has published it since. */
+export async function isInboxRunKept(
+  connection: Connection,
+  { customerId, storeId }: ClaimedInboxRun,
+): Promise<boolean> {
+  const { isKept } = await connection.one(sql.prepared(
+    'is_inbox_run_kept',
+    z.object({ isKept: z.boolean() }),
+  )`
+    SELECT EXISTS (
+      SELECT FROM inbox_runs WHERE store_id = ${storeId} AND customer_id = ${customerId}
+    ) AS "isKept"
+  `);
+  return isKept;
+}
+
+/**
+ * Takes a store out of the inbox: its PhaseRun is written. Its payload is needed until that is archived, and whoever sweeps may not
+ * have seen the PhaseRun yet, so it counts as touched.
+ */
+export async function deletePublishedRun(
+  connection: Connection,
+  { customerId, storeId, digest }: ClaimedInboxRun,
+): Promise<void> {
+  await connection.query(sql.prepared('delete_published_run', z.object({}))`
+    WITH touched AS (
+      UPDATE payloads SET touched_at = now()
+      WHERE customer_id = ${customerId} AND sha256 = decode(${digest.sha256}, 'hex')
+    )
+    DELETE FROM inbox_runs WHERE store_id = ${storeId} AND customer_id = ${customerId}
+  `);
+}
+
+/** Notes why a store could not be published, and when it is due again. */
+export async function postponeInboxRun(
+  connection: Connection,
+  { customerId, storeId }: ClaimedInboxRun,
+  { error, retryInSeconds }: { readonly error: string; readonly retryInSeconds: number },
+): Promise<void> {
+  await connection.query(sql.prepared('postpone_inbox_run', z.object({}))`
+    UPDATE inbox_runs
+    SET next_attempt_at = now() + make_interval(secs => ${retryInSeconds}), last_error = ${error}
+    WHERE store_id = ${storeId} AND customer_id = ${customerId}
+  `);
+}
+
+/** Keeps what Kubernetes refused for its content whole where an operator finds it, and takes it out of the inbox. */
+export async function quarantineInboxRun(
+  connection: Connection,
+  run: ClaimedInboxRun,
+  phaseRun: { readonly namespace: string; readonly name: string; readonly message: string },
+): Promise<void> {
+  const { storeId, runId, customerId, slot, request, digest } = run;
+  const data = await findPayload(connection, { customerId, runId, sha256: digest.sha256 });
+  const content = { ...run, request: { ...request, data: data ?? request.data } };
+  const message = phaseRun.message.toWellFormed().replaceAll('\0', '\uFFFD');
+  const place = `${phaseRun.namespace}/${phaseRun.name}`;
+  await connection.query(sql.prepared('quarantine_inbox_run', z.object({}))`
+    WITH refused AS (
+      DELETE FROM inbox_runs WHERE store_id = ${storeId} AND customer_id = ${customerId}
+      RETURNING store_id
+    ), quarantined AS (
+      INSERT INTO quarantined_runs (
+        run_id, customer_id, phase, slot, phase_run_namespace, phase_run_name, sqlstate, message, sha256, content
+      )
+      SELECT
+        store_id, ${customerId}::uuid, ${request.phase}::text, ${slot}::text, ${phaseRun.namespace}::text,
+        ${phaseRun.name}::text, '', ${message}::text, decode(${digest.sha256}, 'hex'),
+        ${sql.binary(Buffer.from(JSON.stringify(content)))}::bytea
+      FROM refused
+      ON CONFLICT (run_id) DO NOTHING
+    )
+    INSERT INTO audit_events (customer_id, event_type, metadata)
+    SELECT ${customerId}::uuid, 'phaserun.quarantined', jsonb_build_object(
+      'runId', store_id, 'phaseRun', ${place}::text, 'sqlstate', '', 'message', ${message}::text
+    )
+    FROM refused
+  `);
+}
+
+/** How much waits in the inbox, and for how long. */
+export function measureInbox(
+  connection: Connection,
+): Promise<{ readonly runs: number; readonly bytes: number; readonly oldestAgeSeconds: number }> {
+  const measured = z.object({ runs: z.number(), bytes: z.number(), oldestAgeSeconds: z.number() });
+  return connection.one(sql.prepared('measure_inbox', measured)`
+    SELECT count(*) AS runs, coalesce(sum(size_bytes), 0)::bigint AS bytes,
+      coalesce(extract(epoch FROM now() - min(created_at)), 0)::double precision AS "oldestAgeSeconds"
+    FROM inbox_runs
+  `);
+}
