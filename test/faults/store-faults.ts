@@ -1,0 +1,108 @@
+import { open, rm, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fault, FaultContext } from './fault.ts';
+
+/** What happens to the data of the stores, and to objects before they are archived. */
+export const STORE_FAULTS: readonly Fault[] = [
+  {
+    name: 'fill-disk',
+    title: 'the disk of Postgres is full for a while',
+    outage: 'postgres',
+    impossible: ({ database }) =>
+      database.disk === undefined ? 'mounting a file system of its own takes root' : undefined,
+    async run({ world, hold, quick }) {
+      const { disk = '', postgres } = world.database;
+      const ballast = join(disk, 'ballast');
+      await fill(disk, ballast);
+      await hold(1_000, quick ? 4_000 : 10_000);
+      await rm(ballast, { force: true });
+      // Without room for its log it ends itself, and is started again like anything that ends.
+      await postgres.start();
+      return 'postgres';
+    },
+  },
+  {
+    name: 'compact-etcd',
+    title: 'the history of watches is compacted away while they are cut, so that they start anew (410)',
+    outage: 'cluster',
+    async run({ world, hold }) {
+      const { kube, etcdUrl } = world.cluster;
+      const watching = world.links.filter(({ name }) => name.endsWith('>kube-apiserver'));
+      for (const link of watching) link.sever();
+      try {
+        await hold(500, 2_000);
+        await compact(etcdUrl());
+        // Its watch cache still knows what etcd forgot.
+        await kube.kill();
+        await kube.start();
+      } finally {
+        for (const link of watching) link.mend();
+      }
+      return 'etcd';
+    },
+  },
+  {
+    name: 'delete-unarchived',
+    title:
+      'kubectl delete of PhaseRuns that are not archived yet, with and without --wait=false, which must be refused',
+    run: deleteUnarchived,
+  },
+];
+
+/** Writes until there is no room: on a tmpfs as good as any data, and quicker. */
+async function fill(directory: string, path: string): Promise<void> {
+  const { bavail, bsize } = await statfs(directory);
+  await writeFile(path, '');
+  const file = await open(path, 'w');
+  const block = Buffer.alloc(16 * 2 ** 20);
+  try {
+    for (let left = bavail * bsize; left > 0; left -= block.length) await file.write(block);
+    for (;;) await file.write(block, 0, 4_096);
+  } catch {
+    // Full.
+  } finally {
+    await file.close();
+  }
+}
+
+/** etcd's own API over HTTP: https://etcd.io/docs/v3.6/dev-guide/api_grpc_gateway/ */
+async function compact(etcdUrl: string): Promise<void> {
+  const ask = async (path: string, body: object) => {
+    const answer = await fetch(`${etcdUrl}/v3/${path}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(5_000),
+    });
+    return (await answer.json()) as { header?: { revision?: string } };
+  };
+  const { header } = await ask('kv/range', { key: Buffer.from('/').toString('base64') });
+  await ask('kv/compaction', { revision: header?.revision, physical: true });
+}
+
+/** Stops archiving, deletes what waits, and lets it go on. */
+async function deleteUnarchived({ world, history, observer, random, hold }: FaultContext): Promise<string> {
+  const controllers = world.controllers.map(({ part }) => part);
+  for (const part of controllers) await part.freeze();
+  let asked = 0;
+  try {
+    for (const deadline = Date.now() + 4_000; observer.unsettled().length < 3 && Date.now() < deadline; )
+      await sleep(50);
+    // A run that is just being archived may be so by now: only what has waited counts.
+    await hold(500, 1_000);
+    for (const { metadata } of random.shuffle(observer.unsettled()).slice(0, 3)) {
+      asked += 1;
+      const { namespace, name } = metadata;
+      const wait = asked % 2 === 0 ? ['--wait=false'] : ['--timeout=5s'];
+      const deleted = await world.kubectl(['delete', 'phaserun', name, '-n', namespace, ...wait]);
+      if (deleted.ok)
+        history.violations.push({
+          kind: 'guard',
+          message: `${namespace}/${name} was deleted before it was archived: ${deleted.output}`,
+        });
+    }
+  } finally {
+    for (const part of controllers) part.thaw();
+  }
+  return `${asked} PhaseRuns`;
+}
