@@ -8,6 +8,7 @@ import { Controller } from '../controller/controller.ts';
 import { createControllerObserver } from '../controller/controller-observer.ts';
 import { createIdempotencyExpiry } from '../controller/idempotency-expiry.ts';
 import { createPostgresArchive } from '../controller/postgres-archive.ts';
+import { createInboxJobs } from '../controller/inbox-publisher.ts';
 import { createSessionExpiry } from '../controller/session-expiry.ts';
 import { createRetentionJobs } from '../controller/retention-jobs.ts';
 import { createWebhookJobs } from '../controller/webhook-jobs.ts';
@@ -16,6 +17,7 @@ import { createKubeClient } from '../kube/client.ts';
 import { createEventRecorder } from '../kube/event-recorder.ts';
 import { createLeaderElector } from '../kube/leader-election.ts';
 import { NAMESPACES, type Namespace } from '../resources/namespace-binding.ts';
+import { createPhaseRunWriter } from '../kube/phase-run-writer.ts';
 import { PHASE_RUNS, type PhaseRun } from '../resources/phase-run.ts';
 import { createDatabase } from '../store/database.ts';
 import { Leadership } from '../store/leadership.ts';
@@ -84,6 +86,14 @@ export async function startController(
       ...createAuditJobs({ pool: ofLeader, metrics, logger, retentionDays: config.auditRetentionDays }),
       // Each delivery has a lease of its own, and what was sent is to be recorded, whoever leads by then.
       ...createWebhookJobs({ pool, sender, metrics, logger, ...config.webhooks }),
+      ...createInboxJobs({
+        pool: ofLeader,
+        phaseRuns: createPhaseRunWriter(client),
+        namespaces: client.resource<Namespace>(NAMESPACES),
+        defaultNamespace: config.namespace,
+        metrics,
+        logger,
+      }),
     ],
       ...createRetentionJobs({ pool: ofLeader, metrics, logger, settings: config.retention }),
     sessionRetentionDays: config.sessionRetentionDays,

@@ -1,6 +1,8 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
+import { phaseRunName } from '../domain/slot.ts';
 import type { Connection } from './database.ts';
+import { executionsOf, inSlot } from './executions-table.ts';
 import type { InboxContent, InboxStore } from './inbox.ts';
 import { findPayload } from './payloads.ts';
 
@@ -68,6 +70,35 @@ export function claimInboxRuns(
   `);
 }
 
+/** Whether a claim would find anything. */
+export async function hasDueInboxRuns(connection: Connection): Promise<boolean> {
+  const { isDue } = await connection.one(sql.prepared('has_due_inbox_runs', z.object({ isDue: z.boolean() }))`
+    SELECT EXISTS (SELECT FROM inbox_runs WHERE next_attempt_at <= now()) AS "isDue"
+  `);
+  return isDue;
+}
+
+/** Whether the run that a store is to move forward is a row of its customer, phase and slot. */
+export async function isRunOfSlot(
+  connection: Connection,
+  { runId, customerId, request }: ClaimedInboxRun,
+): Promise<boolean> {
+  const { phase, repository } = request;
+  const { forge, namespace, name } = repository;
+  const variant = phase === 'scan' && request.commitSha === undefined ? 'scan_by_issue' : phase;
+  const { isThere } = await connection.one(sql.prepared(
+    `is_run_of_slot.${variant}`,
+    z.object({ isThere: z.boolean() }),
+  )`
+    SELECT EXISTS (
+      SELECT FROM ${executionsOf(phase)} e JOIN repositories r ON r.id = e.repository_id
+      WHERE e.id = ${runId} AND e.customer_id = ${customerId} AND ${inSlot(request)}
+        AND r.forge_type = ${forge} AND r.namespace = ${namespace} AND r.name = ${name}
+    ) AS "isThere"
+  `);
+  return isThere;
+}
+
 /** Whether nobody has published it since. */
 export async function isInboxRunKept(
   connection: Connection,
@@ -109,7 +140,7 @@ export async function postponeInboxRun(
 ): Promise<void> {
   await connection.query(sql.prepared('postpone_inbox_run', z.object({}))`
     UPDATE inbox_runs
-    SET next_attempt_at = now() + make_interval(secs => ${retryInSeconds}), last_error = ${error}
+    SET next_attempt_at = now() + make_interval(secs => ${retryInSeconds}), last_error = ${storable(error)}
     WHERE store_id = ${storeId} AND customer_id = ${customerId}
   `);
 }
@@ -118,13 +149,13 @@ export async function postponeInboxRun(
 export async function quarantineInboxRun(
   connection: Connection,
   run: ClaimedInboxRun,
-  phaseRun: { readonly namespace: string; readonly name: string; readonly message: string },
+  { namespace, message }: { readonly namespace: string; readonly message: string },
 ): Promise<void> {
   const { storeId, runId, customerId, slot, request, digest } = run;
   const data = await findPayload(connection, { customerId, runId, sha256: digest.sha256 });
   const content = { ...run, request: { ...request, data: data ?? request.data } };
-  const message = phaseRun.message.toWellFormed().replaceAll('\0', '\uFFFD');
-  const place = `${phaseRun.namespace}/${phaseRun.name}`;
+  const name = run.phaseRunName ?? phaseRunName(slot, run.order);
+  const reason = storable(message);
   await connection.query(sql.prepared('quarantine_inbox_run', z.object({}))`
     WITH refused AS (
       DELETE FROM inbox_runs WHERE store_id = ${storeId} AND customer_id = ${customerId}
@@ -134,15 +165,15 @@ export async function quarantineInboxRun(
         run_id, customer_id, phase, slot, phase_run_namespace, phase_run_name, sqlstate, message, sha256, content
       )
       SELECT
-        store_id, ${customerId}::uuid, ${request.phase}::text, ${slot}::text, ${phaseRun.namespace}::text,
-        ${phaseRun.name}::text, '', ${message}::text, decode(${digest.sha256}, 'hex'),
+        store_id, ${customerId}::uuid, ${request.phase}::text, ${slot}::text, ${namespace}::text,
+        ${name}::text, '', ${reason}::text, decode(${digest.sha256}, 'hex'),
         ${sql.binary(Buffer.from(JSON.stringify(content)))}::bytea
       FROM refused
       ON CONFLICT (run_id) DO NOTHING
     )
     INSERT INTO audit_events (customer_id, event_type, metadata)
     SELECT ${customerId}::uuid, 'phaserun.quarantined', jsonb_build_object(
-      'runId', store_id, 'phaseRun', ${place}::text, 'sqlstate', '', 'message', ${message}::text
+      'runId', store_id, 'phaseRun', ${`${namespace}/${name}`}::text, 'sqlstate', '', 'message', ${reason}::text
     )
     FROM refused
   `);
@@ -158,4 +189,9 @@ export function measureInbox(
       coalesce(extract(epoch FROM now() - min(created_at)), 0)::double precision AS "oldestAgeSeconds"
     FROM inbox_runs
   `);
+}
+
+/** What Postgres's text cannot hold, made visible. */
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\uFFFD');
 }

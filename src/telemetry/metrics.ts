@@ -5,6 +5,7 @@ import { createControllerMetrics } from './families/controller.ts';
 import { createEventMetrics } from './families/events.ts';
 import { createHttpMetrics } from './families/http.ts';
 import { createInformerMetrics } from './families/informer.ts';
+import { createInboxMetrics } from './families/inbox.ts';
 import { createKubernetesClientMetrics } from './families/kubernetes-client.ts';
 import { createLeaderElectionMetrics } from './families/leader-election.ts';
 import { createLimitMetrics } from './families/limits.ts';
@@ -35,6 +36,7 @@ export interface Metrics {
   readonly reconcile: ReturnType<typeof createReconcileMetrics>;
   readonly controller: ReturnType<typeof createControllerMetrics>;
   readonly informer: ReturnType<typeof createInformerMetrics>;
+  readonly inbox: ReturnType<typeof createInboxMetrics>;
   readonly leaderElection: ReturnType<typeof createLeaderElectionMetrics>;
   readonly events: ReturnType<typeof createEventMetrics>;
   readonly kubernetes: ReturnType<typeof createKubernetesClientMetrics>;
@@ -64,6 +66,7 @@ export function createMetrics({ defaultMetrics, seriesLimit = 2_000 }: MetricsOp
     controller: createControllerMetrics(registry),
     informer: createInformerMetrics(registry),
     leaderElection: createLeaderElectionMetrics(registry),
+    inbox: createInboxMetrics(registry),
     events: createEventMetrics(registry),
     kubernetes: createKubernetesClientMetrics(registry),
     postgres: createPostgresMetrics(registry),

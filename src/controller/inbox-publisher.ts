@@ -1,0 +1,127 @@
+import type { Logger } from 'pino';
+import { KubeError } from '../kube/kube-error.ts';
+import type { PhaseRunWriter } from '../kube/phase-run-writer.ts';
+import type { KubeResource } from '../kube/resource.ts';
+import { isRefusal, isUnavailable } from '../kube/retry.ts';
+import { type Namespace, namespaceOfCustomer } from '../resources/namespace-binding.ts';
+import type { Connection } from '../store/database.ts';
+import {
+  type ClaimedInboxRun,
+  claimInboxRuns,
+  deletePublishedRun,
+  hasDueInboxRuns,
+  measureInbox,
+  postponeInboxRun,
+  quarantineInboxRun,
+} from '../store/inbox-claims.ts';
+import type { InboxOutcome } from '../telemetry/families/inbox.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { BackgroundJob } from './background-job.ts';
+import { publishStore } from './publish-store.ts';
+
+export interface InboxPublisherOptions {
+  readonly pool: Connection;
+  readonly phaseRuns: PhaseRunWriter;
+  readonly namespaces: Pick<KubeResource<Namespace>, 'list'>;
+  /** Holds the runs of customers with no namespace of their own. */
+  readonly defaultNamespace: string;
+  readonly metrics: Pick<Metrics, 'inbox'>;
+  readonly logger: Logger;
+}
+
+const PUBLISH_INTERVAL_MS = 1_000;
+const MEASURE_INTERVAL_MS = 15_000;
+/** Slots at once. */
+const BATCH = 16;
+/** Longer than an attempt and its record can take. */
+const LEASE_SECONDS = 30;
+const LIST_TIMEOUT_MS = 5_000;
+const LONGEST_RETRY_SECONDS = 60;
+
+/** What the leader does for the inbox: it makes PhaseRuns of what is there, slot by slot in order, and measures it. */
+export function createInboxJobs(options: InboxPublisherOptions): readonly BackgroundJob[] {
+  const { pool, metrics } = options;
+  const { runs, bytes, oldestAge } = metrics.inbox;
+  return [
+    { name: 'publish-inbox', intervalMs: PUBLISH_INTERVAL_MS, run: (signal) => publishAll(options, signal) },
+    {
+      name: 'measure-inbox',
+      intervalMs: MEASURE_INTERVAL_MS,
+      async run() {
+        const measured = await measureInbox(pool);
+        runs.set(measured.runs);
+        bytes.set(measured.bytes);
+        oldestAge.set(measured.oldestAgeSeconds);
+      },
+      end() {
+        for (const gauge of [runs, bytes, oldestAge]) gauge.set(0);
+      },
+    },
+  ];
+}
+
+/** Publishes until nothing is due, the signal aborts, or Kubernetes turns out to be away. */
+async function publishAll(options: InboxPublisherOptions, signal: AbortSignal): Promise<void> {
+  const { pool, namespaces, defaultNamespace } = options;
+  if (!(await hasDueInboxRuns(pool))) return;
+  const known = await namespaces.list({ signal, timeoutMs: LIST_TIMEOUT_MS }).catch(undefinedWhileAway);
+  if (known === undefined) return;
+  const names = new Set(known.map(({ metadata }) => metadata.name));
+  const namespaceOf = ({ namespace, customerId }: ClaimedInboxRun) =>
+    namespace !== undefined && names.has(namespace)
+      ? namespace
+      : (namespaceOfCustomer(known, customerId) ?? defaultNamespace);
+  while (!signal.aborted) {
+    const claims = await claimInboxRuns(pool, { limit: BATCH, leaseSeconds: LEASE_SECONDS });
+    const attempts = await Promise.allSettled(
+      claims.map((claim) => attempt(options, claim, namespaceOf(claim))),
+    );
+    const failed = attempts.find(isRejected);
+    if (failed !== undefined) throw failed.reason;
+    const isAway = attempts.some((result) => result.status === 'fulfilled' && result.value === 'away');
+    if (claims.length === 0 || isAway) return;
+  }
+}
+
+/** @throws DatabaseError, and then the lease of the claim ends by itself */
+async function attempt(
+  options: InboxPublisherOptions,
+  claim: ClaimedInboxRun,
+  namespace: string,
+): Promise<'away' | 'done'> {
+  const { pool, metrics, logger } = options;
+  const count = (outcome: InboxOutcome) => metrics.inbox.outcomes.inc({ outcome });
+  const named = { customerId: claim.customerId, slot: claim.slot, run: claim.runId };
+  try {
+    await publishStore(options, claim, namespace);
+    await deletePublishedRun(pool, claim);
+    count('published');
+    return 'done';
+  } catch (error) {
+    if (!(error instanceof KubeError)) throw error;
+    if (isRefusal(error)) {
+      await quarantineInboxRun(pool, claim, {
+        namespace,
+        message: `Kubernetes refused it: ${error.message}`,
+      });
+      count('refused');
+      logger.error({ err: error, ...named }, 'Kubernetes refuses what the inbox holds: quarantined');
+      return 'done';
+    }
+    const isAway = isUnavailable(error);
+    const retryInSeconds = isAway ? 1 : Math.min(2 ** claim.attempt, LONGEST_RETRY_SECONDS);
+    await postponeInboxRun(pool, claim, { error: error.message, retryInSeconds });
+    count('postponed');
+    logger.warn({ err: error, ...named, retryInSeconds }, 'what the inbox holds cannot be published yet');
+    return isAway ? 'away' : 'done';
+  }
+}
+
+function isRejected(result: PromiseSettledResult<unknown>): result is PromiseRejectedResult {
+  return result.status === 'rejected';
+}
+
+function undefinedWhileAway(error: unknown): undefined {
+  if (isUnavailable(error)) return undefined;
+  throw error;
+}
