@@ -39,5 +39,10 @@ function readBaseUrl(address: string | undefined): URL {
       `RSOLV_API_URL must be a URL that starts with http:// or https://, not ${address}`,
     );
   }
+  if (url.username !== '' || url.password !== '') {
+    throw new ClientUsageError(
+      'RSOLV_API_URL must hold no user name and no password: credentials go into RSOLV_API_KEY',
+    );
+  }
   return url;
 }

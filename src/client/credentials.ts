@@ -11,8 +11,9 @@ export function apiKeyCredentials(apiKey: string): Credentials {
   const headers = { 'x-api-key': apiKey };
   try {
     void new Headers(headers);
-  } catch (cause) {
-    throw new ClientUsageError('The API key holds characters that no key has: copy it again', { cause });
+  } catch {
+    // The error repeats the key, and whoever prints causes would print it.
+    throw new ClientUsageError('The API key holds characters that no key has: copy it again');
   }
   return () => Promise.resolve(headers);
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -110,6 +110,24 @@ describe('list', () => {
     await expect(pending.list()).resolves.toEqual({ results: [], unreadable: [join(folder, 'x.json')] });
     expect(await readFile(join(folder, 'x.json'), 'utf8')).toBe(text);
   });
+});
+
+describe('a working copy of another hand', () => {
+  it('does not make it read what is no file of its own', async () => {
+    await symlink('/dev/zero', join(folder, 'endless.json'));
+    await symlink('/dev/stdin', join(folder, 'waiting.json'));
+    await expect(pending.list()).resolves.toEqual({ results: [], unreadable: [] });
+  });
+
+  it.each(['a\nb', 'ключ', '', 'k'.repeat(256)])(
+    'does not make it send the key %j',
+    async (idempotencyKey) => {
+      const file = { ...makePhaseResult('scan', {}, issue(7)), idempotencyKey };
+      await writeFile(join(folder, 'x.json'), JSON.stringify(file));
+      const [first] = (await pending.list()).results;
+      expect(first?.result.idempotencyKey).toMatch(/^[0-9a-f-]{36}$/);
+    },
+  );
 });
 
 describe('remove', () => {

@@ -72,8 +72,10 @@ export class PendingResults {
   }
 
   async #names(): Promise<readonly string[]> {
-    const names = await readdir(this.#folder).catch(ignoreMissing);
-    return (names ?? []).filter((name) => name.endsWith('.json')).sort();
+    const entries = (await readdir(this.#folder, { withFileTypes: true }).catch(ignoreMissing)) ?? [];
+    // The working copy is somebody's, and a link in it may lead to what never ends: a device, a terminal.
+    const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.json'));
+    return files.map(({ name }) => name).sort();
   }
 
   async #moveAside(path: string): Promise<string> {
@@ -118,7 +120,7 @@ function parseResult(text: string): PhaseResult | undefined {
     if (!isJsonObject(file) || typeof file['phase'] !== 'string') return undefined;
     const { data, metadata, timestamp, idempotencyKey } = file;
     if (!isJsonObject(data) || !isMetadata(metadata) || typeof timestamp !== 'string') return undefined;
-    const key = typeof idempotencyKey === 'string' ? idempotencyKey : keyOf(text);
+    const key = isKey(idempotencyKey) ? idempotencyKey : keyOf(text);
     return { phase: readPhase(file['phase']), data, metadata, timestamp, idempotencyKey: key };
   } catch {
     return undefined;
@@ -127,6 +129,11 @@ function parseResult(text: string): PhaseResult | undefined {
 
 function isMetadata(value: unknown): value is PhaseMetadata {
   return isJsonObject(value) && typeof value['repo'] === 'string' && typeof value['commitSha'] === 'string';
+}
+
+/** What a header can carry, and the platform takes; one that it could not would hold up all the others. */
+function isKey(value: unknown): value is string {
+  return typeof value === 'string' && /^[!-~]{1,255}$/.test(value);
 }
 
 /** A UUID (version 8, RFC 9562) of the text. */

@@ -309,6 +309,11 @@ describe('settings', () => {
     { name: 'no credentials', options: { apiKey: '' }, want: /set RSOLV_API_KEY/ },
     { name: 'a key of two lines', options: { apiKey: 'a\nb' }, want: /holds characters that no key has/ },
     {
+      name: 'an address with a password',
+      options: { baseUrl: 'http://me:secret@localhost' },
+      want: /must hold no user name and no password/,
+    },
+    {
       name: 'both ways at once',
       options: { usePlatform: false, requirePlatform: true },
       want: /contradicts/,
@@ -316,6 +321,11 @@ describe('settings', () => {
   ])('$name: an error that says what to do', ({ options, want }) => {
     expect(() => client(options)).toThrow(ClientUsageError);
     expect(() => client(options)).toThrow(want);
+  });
+
+  it('are not repeated by the error that refuses them, nor by its cause', () => {
+    const attempt = () => client({ apiKey: 'rsolv_id_secret\nx' });
+    expect(attempt).toThrow(expect.not.objectContaining({ cause: expect.anything() }));
   });
 
   it('turn the platform off, and then nothing is asked of it', async () => {

@@ -1,4 +1,9 @@
-import { PlatformRefusedError, PlatformUnreachableError, type Problem } from './client-errors.ts';
+import {
+  ClientUsageError,
+  PlatformRefusedError,
+  PlatformUnreachableError,
+  type Problem,
+} from './client-errors.ts';
 import { isJsonObject, type JsonObject, type PhaseResult, toRequestBody } from './phase-result.ts';
 import { parseRetryAfter } from './retry.ts';
 
@@ -99,13 +104,14 @@ interface Answer {
 /**
  * Sends one request and reads its answer whole. Redirects are not followed: they would turn a POST into a GET, and
  * carry credentials to another host.
- * @throws {PlatformUnreachableError} for whatever went wrong on the way.
+ * @throws {PlatformUnreachableError} for whatever went wrong on the way; {ClientUsageError} for what cannot be sent.
  */
 export async function exchange(
   url: URL,
   init: RequestInit,
   timeoutMs: number,
 ): Promise<{ readonly response: Response; readonly text: string }> {
+  refuseUnsendable(url, init);
   try {
     const signal = AbortSignal.timeout(timeoutMs);
     const response = await fetch(url, { ...init, redirect: 'manual', signal });
@@ -113,6 +119,20 @@ export async function exchange(
   } catch (cause) {
     const message = `${url.origin} cannot be reached: ${describeNetworkFailure(cause, timeoutMs)}`;
     throw new PlatformUnreachableError(message, { retryable: true, cause });
+  }
+}
+
+/** Says it before fetch() does, whose errors repeat the header or the address, and so the secret in it. */
+function refuseUnsendable(url: URL, { headers }: RequestInit): void {
+  if (url.username !== '' || url.password !== '') {
+    throw new ClientUsageError(`The address of ${url.host} must hold no user name and no password`);
+  }
+  try {
+    void new Headers(headers);
+  } catch {
+    throw new ClientUsageError(
+      `The request to ${url.host} cannot be sent: a header, such as the credentials, holds characters that none may`,
+    );
   }
 }
 

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { explainFailure } from '../../../src/mcp/explain-failure.ts';
 import { startMcpHttp } from '../../../src/mcp/http-server.ts';
+import { MeshApi } from '../../../src/mcp/mesh-api.ts';
 import {
   closedPort,
   createScriptedServer,
@@ -58,6 +60,17 @@ test('an API that is not there is an error that says what to check', async () =>
   const { isError, text } = await callTool(session, 'fetch_status');
   expect(isError).toBe(true);
   expect(text).toMatch(/cannot be reached.*\n.*CONTROLLER_URL/);
+});
+
+test.each([
+  { name: 'a token that no header carries', token: 'rsolv_id_SECRET\nx', password: '', want: /credentials/ },
+  { name: 'an address with a password', token: 'key', password: 'SECRET', want: /no password/ },
+])('$name is not repeated to the agent', async ({ token, password, want }) => {
+  const { href: controllerUrl } = Object.assign(new URL(controller.url), { password });
+  const api = new MeshApi({ controllerUrl, timeoutMs: 1_000, retries: 0 }, token);
+  const text = explainFailure(await api.get('health').catch((error: unknown) => error));
+  expect(text).toMatch(want);
+  expect(text).not.toContain('SECRET');
 });
 
 test('another web server in the place of the API is not believed', async () => {
