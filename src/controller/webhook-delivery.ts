@@ -35,7 +35,7 @@ const LEASE_SECONDS = 60;
  */
 export class WebhookDelivery {
   readonly #options: WebhookDeliveryOptions;
-  readonly #underWay = new Map<Promise<void>, string>();
+  readonly #underWay = new Map<Promise<void>, ClaimedDelivery>();
 
   constructor(options: WebhookDeliveryOptions) {
     this.#options = options;
@@ -57,16 +57,23 @@ export class WebhookDelivery {
 
   async #begin(): Promise<number> {
     const { pool, concurrency } = this.#options;
-    const limit = Math.min(BATCH, concurrency - this.#underWay.size);
-    if (limit <= 0) return 0;
-    const claims = await claimDeliveries(pool, { limit, busy: this.#busy(), leaseSeconds: LEASE_SECONDS });
+    const free = concurrency - this.#underWay.size;
+    if (free <= 0) return 0;
+    const claims = await claimDeliveries(pool, {
+      // Never all that is free: it may all be one customer's.
+      limit: Math.min(BATCH, Math.ceil(free / 2)),
+      busySubscriptions: this.#busy(({ subscriptionId }) => subscriptionId, BATCH),
+      // Who has as much under way as is free waits: however many slow receivers a customer names, others get through.
+      busyCustomers: this.#busy(({ customerId }) => customerId, free),
+      leaseSeconds: LEASE_SECONDS,
+    });
     for (const claim of claims) this.#start(claim);
     return claims.length;
   }
 
-  #busy(): string[] {
-    const counts = Map.groupBy(this.#underWay.values(), (subscriptionId) => subscriptionId);
-    return [...counts].filter(([, all]) => all.length >= BATCH).map(([subscriptionId]) => subscriptionId);
+  #busy(idOf: (claim: ClaimedDelivery) => string, most: number): string[] {
+    const counts = Map.groupBy(this.#underWay.values(), idOf);
+    return [...counts].filter(([, all]) => all.length >= most).map(([id]) => id);
   }
 
   #start(claim: ClaimedDelivery): void {
@@ -81,7 +88,7 @@ export class WebhookDelivery {
         this.#underWay.delete(attempt);
         metrics.webhooks.inFlight.dec();
       });
-    this.#underWay.set(attempt, claim.subscriptionId);
+    this.#underWay.set(attempt, claim);
   }
 
   async #oneEnds(): Promise<void> {

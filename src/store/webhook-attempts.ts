@@ -23,8 +23,9 @@ export type ClaimedDelivery = z.infer<typeof claimed>;
 
 export interface DeliveryClaim {
   readonly limit: number;
-  /** Subscriptions that have enough on their hands. */
-  readonly busy: readonly string[];
+  /** Who has enough on their hands. */
+  readonly busySubscriptions: readonly string[];
+  readonly busyCustomers: readonly string[];
   /** After which an attempt whose outcome nobody recorded counts as lost. */
   readonly leaseSeconds: number;
 }
@@ -35,13 +36,14 @@ export interface DeliveryClaim {
  */
 export function claimDeliveries(
   connection: Connection,
-  { limit, busy, leaseSeconds }: DeliveryClaim,
+  { limit, busySubscriptions, busyCustomers, leaseSeconds }: DeliveryClaim,
 ): Promise<readonly ClaimedDelivery[]> {
   return connection.any(sql.prepared('claim_webhook_deliveries', claimed)`
     WITH due AS MATERIALIZED (
       SELECT id FROM webhook_deliveries
       WHERE state = 'pending' AND next_attempt_at <= now()
-        AND subscription_id <> ALL(${sql.array([...busy], 'uuid')})
+        AND subscription_id <> ALL(${sql.array([...busySubscriptions], 'uuid')})
+        AND customer_id <> ALL(${sql.array([...busyCustomers], 'uuid')})
       ORDER BY next_attempt_at
       LIMIT ${limit}
       FOR UPDATE SKIP LOCKED

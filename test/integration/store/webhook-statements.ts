@@ -42,7 +42,12 @@ export async function callWebhookStatements(pool: Connection, customerId: string
   if (one === null || other === null) throw new Error('no delivery');
   await listDeliveries(pool, reference, { limit: 10 });
   await findDelivery(pool, reference, one.id);
-  const claims = await claimDeliveries(pool, { limit: 10, busy: [], leaseSeconds: 60 });
+  const claims = await claimDeliveries(pool, {
+    limit: 10,
+    busySubscriptions: [],
+    busyCustomers: [],
+    leaseSeconds: 60,
+  });
   for (const claim of claims.filter(({ id }) => id === one.id)) await recordDelivered(pool, claim, 200);
   for (const claim of claims.filter(({ id }) => id === other.id))
     await recordFailedAttempt(pool, claim, { error: 'gone', isGone: true, disableAfterDays: 5 });

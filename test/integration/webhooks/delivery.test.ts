@@ -80,7 +80,12 @@ test('two deliverers at once deliver each event once', async () => {
 test('who dies between sending and recording leaves it to be sent again, under the same id', async () => {
   const { receiver, subscription } = await subscribed();
   const queued = await enqueueTestDelivery(pool, subscription);
-  const [claim] = await claimDeliveries(pool, { limit: 4, busy: [], leaseSeconds: 60 });
+  const [claim] = await claimDeliveries(pool, {
+    limit: 4,
+    busySubscriptions: [],
+    busyCustomers: [],
+    leaseSeconds: 60,
+  });
   if (claim === undefined) throw new Error('nothing to claim');
   await sender.send(claim.url, {
     id: claim.eventId,
@@ -100,7 +105,8 @@ test('who dies between sending and recording leaves it to be sent again, under t
 test('a late record of success counts, one of failure does not', async () => {
   const { subscription } = await subscribed();
   await enqueueTestDelivery(pool, subscription);
-  const claim = () => claimDeliveries(pool, { limit: 1, busy: [], leaseSeconds: 0 });
+  const claim = () =>
+    claimDeliveries(pool, { limit: 1, busySubscriptions: [], busyCustomers: [], leaseSeconds: 0 });
   const [first] = await claim();
   const [second] = await claim();
   if (first === undefined || second === undefined) throw new Error('nothing to claim');
@@ -224,6 +230,24 @@ test('a slow receiver does not hold up the others', async () => {
   expect(slow.receiver.received).toHaveLength(12);
 });
 
+test('a customer with many slow receivers does not hold up the other customers', async () => {
+  const slow = await subscribed();
+  const held: (() => void)[] = [];
+  slow.receiver.answer((_request, response) => void held.push(() => response.end()));
+  const others = await Promise.all([1, 2, 3].map((path) => subscribeAlso(slow, `/${path}`)));
+  const quick = await subscribed();
+  for (const subscription of [slow.subscription, ...others])
+    for (let count = 0; count < 4; count += 1) await enqueueTestDelivery(pool, subscription);
+  await enqueueTestDelivery(pool, quick.subscription);
+  const round = deliverer().run(never);
+  await quick.receiver.untilReceived(1);
+  expect(slow.receiver.received.length).toBeLessThan(8);
+  slow.receiver.answer((_request, response) => response.end());
+  for (const release of held) release();
+  await round;
+  expect(slow.receiver.received).toHaveLength(16);
+});
+
 test('no more attempts are under way than allowed, and all are finished before a round ends', async () => {
   const receivers = await Promise.all([subscribed(), subscribed(), subscribed()]);
   for (const { subscription } of receivers)
@@ -294,6 +318,22 @@ test('attempts are counted by their outcome', async () => {
   expect(text).toContain('phaserun_webhook_subscriptions_disabled_total{reason="gone"} 1');
   expect(text).toContain('phaserun_webhook_deliveries_in_flight 0');
 });
+
+async function subscribeAlso(
+  { customerId, receiver }: { readonly customerId: string; readonly receiver: Receiver },
+  path: string,
+) {
+  const url = new URL(path, receiver.url).href;
+  const secret = randomBytes(32);
+  const made = await createWebhookSubscription(pool, {
+    customerId,
+    url,
+    eventTypes: WEBHOOK_EVENT_TYPES,
+    secret,
+  });
+  if (made === null) throw new Error('limit');
+  return { customerId, subscriptionId: made.id };
+}
 
 async function subscribed(): Promise<{
   receiver: Receiver;
