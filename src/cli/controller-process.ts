@@ -7,17 +7,17 @@ import { createAuditJobs } from '../controller/audit-sealer.ts';
 import { Controller } from '../controller/controller.ts';
 import { createControllerObserver } from '../controller/controller-observer.ts';
 import { createIdempotencyExpiry } from '../controller/idempotency-expiry.ts';
-import { createPostgresArchive } from '../controller/postgres-archive.ts';
 import { createInboxJobs } from '../controller/inbox-publisher.ts';
-import { createSessionExpiry } from '../controller/session-expiry.ts';
+import { createPostgresArchive } from '../controller/postgres-archive.ts';
 import { createRetentionJobs } from '../controller/retention-jobs.ts';
+import { createSessionExpiry } from '../controller/session-expiry.ts';
 import { createWebhookJobs } from '../controller/webhook-jobs.ts';
 import { createWebhookSender } from '../controller/webhook-sender.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { createEventRecorder } from '../kube/event-recorder.ts';
 import { createLeaderElector } from '../kube/leader-election.ts';
-import { NAMESPACES, type Namespace } from '../resources/namespace-binding.ts';
 import { createPhaseRunWriter } from '../kube/phase-run-writer.ts';
+import { NAMESPACES, type Namespace } from '../resources/namespace-binding.ts';
 import { PHASE_RUNS, type PhaseRun } from '../resources/phase-run.ts';
 import { createDatabase } from '../store/database.ts';
 import { Leadership } from '../store/leadership.ts';
@@ -83,9 +83,6 @@ export async function startController(
     jobs: [
       createSessionExpiry({ pool: ofLeader, metrics, retentionDays: config.sessionRetentionDays }),
       createIdempotencyExpiry({ pool: ofLeader, metrics }),
-      ...createAuditJobs({ pool: ofLeader, metrics, logger, retentionDays: config.auditRetentionDays }),
-      // Each delivery has a lease of its own, and what was sent is to be recorded, whoever leads by then.
-      ...createWebhookJobs({ pool, sender, metrics, logger, ...config.webhooks }),
       ...createInboxJobs({
         pool: ofLeader,
         phaseRuns: createPhaseRunWriter(client),
@@ -94,8 +91,17 @@ export async function startController(
         metrics,
         logger,
       }),
+      ...createAuditJobs({ pool: ofLeader, metrics, logger, retentionDays: config.auditRetentionDays }),
+      ...createRetentionJobs({
+        pool: ofLeader,
+        metrics,
+        logger,
+        settings: config.retention,
+        livePhaseRuns: () => controller.livePhaseRuns(),
+      }),
+      // Each delivery has a lease of its own, and what was sent is to be recorded, whoever leads by then.
+      ...createWebhookJobs({ pool, sender, metrics, logger, ...config.webhooks }),
     ],
-      ...createRetentionJobs({ pool: ofLeader, metrics, logger, settings: config.retention }),
     sessionRetentionDays: config.sessionRetentionDays,
   });
   controller.start();

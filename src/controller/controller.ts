@@ -117,6 +117,11 @@ export class Controller {
     return this.#phaseRuns.hasSynced() && this.#namespaces.hasSynced();
   }
 
+  /** Every PhaseRun that it sees. */
+  livePhaseRuns(): readonly CachedPhaseRun[] {
+    return this.#phaseRuns.list();
+  }
+
   /**
    * Acts as the one controller until the signal aborts, or Postgres says that another is it by now; then finishes what is
    * in hand.

@@ -1,5 +1,5 @@
 import { PHASES, type Phase } from '../domain/phase.ts';
-import type { RetentionPolicy } from '../domain/retention.ts';
+import { FOREVER, type RetentionPolicy } from '../domain/retention.ts';
 import type { Connection } from '../store/database.ts';
 import type { ExecutionLoss, ExecutionScope, Removed } from '../store/retention-due.ts';
 import {
@@ -9,6 +9,7 @@ import {
   purgeExecutions,
   type RetentionPosition,
 } from '../store/retention-executions.ts';
+import { type SweptBatch, type SweptKind, sweepOld } from '../store/retention-sweeps.ts';
 
 /** What went, or would go, of one customer's runs of one phase. */
 export interface ExecutionsRemoved extends Removed {
@@ -18,13 +19,15 @@ export interface ExecutionsRemoved extends Removed {
 }
 
 export interface RoundOptions {
-  readonly defaults: RetentionPolicy;
   readonly signal: AbortSignal;
   /** Rows of one transaction. */
   readonly batchSize: number;
   /** Batches of one round; what is left is for the next. */
   readonly maxBatches: number;
 }
+
+/** A batch takes a lock for each slot of its rows. */
+export const RETENTION_ROUND = { batchSize: 500, maxBatches: 200 } as const;
 
 /**
  * Takes away what is too old of all customers' runs, batch by batch, each customer in turn: one with a mountain of old runs
@@ -33,7 +36,7 @@ export interface RoundOptions {
 export async function purgeOldExecutions(
   connection: Connection,
   loss: ExecutionLoss,
-  { defaults, signal, batchSize, maxBatches }: RoundOptions,
+  { defaults, signal, batchSize, maxBatches }: RoundOptions & { readonly defaults: RetentionPolicy },
 ): Promise<readonly ExecutionsRemoved[]> {
   const waiting = await listScopes(connection, loss, defaults);
   const removed = new Map<ExecutionScope, Removed>();
@@ -46,6 +49,25 @@ export async function purgeOldExecutions(
     if (batch.next !== undefined) waiting.push({ scope, after: batch.next });
   }
   return [...removed].map(([scope, sum]) => describe(scope, sum)).filter(({ rows }) => rows > 0);
+}
+
+/**
+ * Takes away what is older than so many days of a kind that has no policies, batch by batch.
+ * @returns how many rows
+ */
+export async function sweepAllOld(
+  connection: Connection,
+  kind: SweptKind,
+  { days, signal, batchSize, maxBatches }: RoundOptions & { readonly days: number },
+): Promise<number> {
+  let rows = 0;
+  let after: RetentionPosition | undefined = days === FOREVER ? undefined : BEGINNING;
+  for (let batches = 0; after !== undefined && batches < maxBatches && !signal.aborted; batches += 1) {
+    const batch: SweptBatch = await sweepOld(connection, kind, { days, after, limit: batchSize });
+    rows += batch.rows;
+    after = batch.next;
+  }
+  return rows;
 }
 
 /** What {@link purgeOldExecutions} would take away, were it not bounded. */

@@ -333,7 +333,7 @@ describe('a round', () => {
       tombstoneDays: 365,
     };
     const logger = pino({ level: 'silent' });
-    const [job] = createRetentionJobs({ pool, metrics, logger, settings });
+    const [job] = createRetentionJobs({ pool, metrics, logger, settings, livePhaseRuns: () => [] });
     await job?.run(never);
     const text = await metrics.expose();
     expect(text).toMatch(/phaserun_retention_removed_rows_total\{kind="executions"\} 1\n/);
