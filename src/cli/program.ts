@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   controller: async () => (await import('./controller.ts')).controllerCommand().helpGroup('Processes:'),
   migrate: async () => (await import('./migrate.ts')).migrateCommand().helpGroup('For operators:'),
   admin: async () => (await import('./admin.ts')).adminCommand().helpGroup('For operators:'),
+  doctor: async () => (await import('./doctor.ts')).doctorCommand().helpGroup('For operators:'),
   store: async () => (await import('./store.ts')).storeCommand().helpGroup('For runners:'),
   retrieve: async () => (await import('./retrieve.ts')).retrieveCommand().helpGroup('For runners:'),
   mcp: async () => (await import('./mcp.ts')).mcpCommand().helpGroup('For agents:'),

@@ -14,6 +14,8 @@ export interface Payload {
   readonly sizeBytes: number;
 }
 
+const storedPayload = z.object({ data: z.record(z.string(), z.unknown()) });
+
 /** Keeps a payload; one that is there already is touched, and so kept for longer. */
 export async function putPayload(connection: Connection, payload: Payload): Promise<void> {
   const { customerId, sha256, json, sizeBytes } = payload;
@@ -24,13 +26,23 @@ export async function putPayload(connection: Connection, payload: Payload): Prom
   `);
 }
 
+/** The payload that is kept apart under a digest, for a customer. */
+export async function findStoredPayload(
+  connection: Connection,
+  { customerId, sha256 }: Pick<PayloadReference, 'customerId' | 'sha256'>,
+): Promise<JsonObject | undefined> {
+  const row = await connection.maybeOne(sql.prepared('find_stored_payload', storedPayload)`
+    SELECT data FROM payloads WHERE customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
+  `);
+  return row?.data;
+}
+
 /** The payload that a run refers to: kept apart, or in the row that the run has or stands for, which outlives it. */
 export async function findPayload(
   connection: Connection,
   { customerId, runId, sha256 }: PayloadReference,
 ): Promise<JsonObject | undefined> {
-  const payload = z.object({ data: z.record(z.string(), z.unknown()) });
-  const row = await connection.maybeOne(sql.prepared('find_payload', payload)`
+  const row = await connection.maybeOne(sql.prepared('find_payload', storedPayload)`
     WITH wanted AS MATERIALIZED (
       SELECT coalesce(
         (SELECT execution_id FROM duplicate_runs WHERE run_id = ${runId} AND customer_id = ${customerId}),
@@ -45,6 +57,7 @@ export async function findPayload(
       UNION ALL SELECT id, customer_id, sha256, data, data_dropped_at FROM mitigation_executions
     ) AS execution
     WHERE id = (SELECT id FROM wanted) AND customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
+      AND data_dropped_at IS NULL
     LIMIT 1
   `);
   return row?.data;
@@ -57,7 +70,6 @@ export interface PayloadReference {
 }
 
 export interface PayloadSweep {
-      AND data_dropped_at IS NULL
   /** Digests that live objects refer to, of whatever customer. */
   readonly inUse: readonly string[];
   /** Most that are deleted in one go. */

@@ -2,10 +2,11 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createAuditMetrics } from './families/audit.ts';
 import { createBuildMetrics } from './families/build.ts';
 import { createControllerMetrics } from './families/controller.ts';
+import { createDoctorMetrics } from './families/doctor.ts';
 import { createEventMetrics } from './families/events.ts';
 import { createHttpMetrics } from './families/http.ts';
-import { createInformerMetrics } from './families/informer.ts';
 import { createInboxMetrics } from './families/inbox.ts';
+import { createInformerMetrics } from './families/informer.ts';
 import { createKubernetesClientMetrics } from './families/kubernetes-client.ts';
 import { createLeaderElectionMetrics } from './families/leader-election.ts';
 import { createLimitMetrics } from './families/limits.ts';
@@ -13,8 +14,8 @@ import { createPostgresMetrics } from './families/postgres.ts';
 import { createProductFamilies } from './families/product.ts';
 import { createReconcileMetrics } from './families/reconcile.ts';
 import { createRedisMetrics } from './families/redis.ts';
-import { createStoreMetrics } from './families/store.ts';
 import { createRetentionMetrics } from './families/retention.ts';
+import { createStoreMetrics } from './families/store.ts';
 import { createWebhookMetrics } from './families/webhooks.ts';
 import { createWorkQueueMetrics } from './families/work-queue.ts';
 import { ProductMetrics } from './product-metrics.ts';
@@ -35,16 +36,17 @@ export interface Metrics {
   readonly workQueue: ReturnType<typeof createWorkQueueMetrics>;
   readonly reconcile: ReturnType<typeof createReconcileMetrics>;
   readonly controller: ReturnType<typeof createControllerMetrics>;
-  readonly informer: ReturnType<typeof createInformerMetrics>;
   readonly inbox: ReturnType<typeof createInboxMetrics>;
+  readonly informer: ReturnType<typeof createInformerMetrics>;
   readonly leaderElection: ReturnType<typeof createLeaderElectionMetrics>;
+  readonly doctor: ReturnType<typeof createDoctorMetrics>;
   readonly events: ReturnType<typeof createEventMetrics>;
   readonly kubernetes: ReturnType<typeof createKubernetesClientMetrics>;
   readonly postgres: ReturnType<typeof createPostgresMetrics>;
   readonly redis: ReturnType<typeof createRedisMetrics>;
+  readonly retention: ReturnType<typeof createRetentionMetrics>;
   readonly limits: ReturnType<typeof createLimitMetrics>;
   readonly audit: ReturnType<typeof createAuditMetrics>;
-  readonly retention: ReturnType<typeof createRetentionMetrics>;
   readonly webhooks: ReturnType<typeof createWebhookMetrics>;
   /** Content type of {@link Metrics.expose}. */
   readonly contentType: string;
@@ -64,17 +66,18 @@ export function createMetrics({ defaultMetrics, seriesLimit = 2_000 }: MetricsOp
     workQueue: createWorkQueueMetrics(registry),
     reconcile: createReconcileMetrics(registry),
     controller: createControllerMetrics(registry),
+    inbox: createInboxMetrics(registry),
     informer: createInformerMetrics(registry),
     leaderElection: createLeaderElectionMetrics(registry),
-    inbox: createInboxMetrics(registry),
+    doctor: createDoctorMetrics(registry),
     events: createEventMetrics(registry),
     kubernetes: createKubernetesClientMetrics(registry),
     postgres: createPostgresMetrics(registry),
     redis: createRedisMetrics(registry),
+    retention: createRetentionMetrics(registry),
     limits: createLimitMetrics(registry),
     audit: createAuditMetrics(registry),
     webhooks: createWebhookMetrics(registry),
-    retention: createRetentionMetrics(registry),
     contentType: registry.contentType,
     expose: () => registry.metrics(),
   };
