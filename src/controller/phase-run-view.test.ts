@@ -47,6 +47,8 @@ describe('what was written', () => {
     const after = show({ status: archived });
     view.markWritten(before, archived);
     expect(view.hasWork(after)).toBe(false);
+    // As when somebody takes the receipt away to have the run archived again.
+    expect(view.hasWork(show())).toBe(true);
   });
 
   test('says nothing of a later generation', () => {

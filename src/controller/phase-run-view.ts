@@ -54,11 +54,23 @@ export class PhaseRunView {
     return new Set(phaseRuns.filter((phaseRun) => this.hasWork(phaseRun)).map(slotKeyOf));
   }
 
-  /** This status was written. It counts if it settles the run, which the receipt of another database does not. */
+  /**
+   * This status was written. It counts if it settles the run, which the receipt of another database does not, and as long as
+   * the cache does not show it: the event may have come before the answer.
+   */
   markWritten(phaseRun: PhaseRun, status: PhaseRunStatus): void {
     const { uid, generation } = phaseRun.metadata;
     this.#missing.delete(uid);
+    if (this.#isShownSettled(phaseRun)) return;
     if (isSettled({ ...phaseRun, status }, this.#incarnation)) this.#written.set(uid, generation);
+  }
+
+  #isShownSettled(phaseRun: PhaseRun): boolean {
+    const { uid, generation } = phaseRun.metadata;
+    const shown = this.#cache
+      .byIndex('slot', slotKeyOf(phaseRun))
+      .find(({ metadata }) => metadata.uid === uid && metadata.generation === generation);
+    return shown !== undefined && isSettled(shown, this.#incarnation);
   }
 
   /** A row that a receipt vouches for is not there. */
