@@ -18,7 +18,7 @@ export interface IssueDeletion {
  * Deletes what is stored of an issue: its validations, its mitigations, and the scans that are known by it. A scan of a
  * commit belongs to the commit, and the issue's sessions tell what happened: both stay.
  *
- * Tombstones make it final. Runs that were ordered before, in whatever PhaseRun they still wait, are archived as
+ * Tombstones make it final. Runs that were ordered before go from the inbox, and in whatever PhaseRun they still wait, are archived as
  * deleted; later ones are stored as ever. Call it in a transaction.
  * @returns how many rows there were
  */
@@ -71,6 +71,10 @@ async function deleteRows(
       INSERT INTO slot_tombstones (customer_id, slot, up_to_order)
       SELECT ${customerId}::uuid, slot, ${upToOrder}::bigint FROM unnest(${sql.array([...slots], 'text')}) AS slot
       ON CONFLICT (customer_id, slot) DO UPDATE SET up_to_order = excluded.up_to_order, created_at = now()
+    ), unpublished AS (
+      DELETE FROM inbox_runs
+      WHERE customer_id = ${customerId} AND slot = ANY(${sql.array([...slots], 'text')})
+        AND run_order <= ${upToOrder}::bigint
     ), unquarantined AS (
       DELETE FROM quarantined_runs
       WHERE customer_id = ${customerId} AND slot = ANY(${sql.array([...slots], 'text')})

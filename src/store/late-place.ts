@@ -61,7 +61,7 @@ export function findLatePlace(connection: Connection, run: LateRun): Promise<Lat
   `);
 }
 
-/** Validations and mitigations share a slot. */
+/** Validations and mitigations share a slot; what waits in the inbox is going to be a row. */
 function rowsOf(run: LateRun): FragmentSqlToken {
   const phases: readonly Phase[] = run.phase === 'scan' ? ['scan'] : ['validation', 'mitigation'];
   const { forge, namespace, name } = run.repository;
@@ -77,5 +77,10 @@ function rowsOf(run: LateRun): FragmentSqlToken {
       ORDER BY e.run_order DESC LIMIT ${ROWS_LOOKED_AT}
     )`,
   );
-  return sql.fragment`${sql.join(tables, sql.fragment` UNION ALL `)}`;
+  const inbox = sql.fragment`(
+    SELECT run_order, created_at AS updated_at FROM inbox_runs
+    WHERE customer_id = ${run.customerId} AND slot = ${slotOf(run)}
+    ORDER BY run_order DESC LIMIT ${ROWS_LOOKED_AT}
+  )`;
+  return sql.fragment`${sql.join([...tables, inbox], sql.fragment` UNION ALL `)}`;
 }

@@ -77,7 +77,7 @@ export interface PayloadSweep {
 }
 
 /**
- * Deletes payloads that nobody touched for 24 hours and no object refers to. Rows need them no longer: they keep
+ * Deletes payloads that nobody touched for 24 hours and neither object nor inbox refers to. Rows need them no longer: they keep
  * copies of their own.
  * @returns how many; as many as `limit` means that there may be more
  */
@@ -91,6 +91,9 @@ export async function deleteUnusedPayloads(
       SELECT customer_id, sha256 FROM payloads
       WHERE touched_at < now() - interval '24 hours'
         AND encode(sha256, 'hex') <> ALL(${sql.array([...inUse], 'text')})
+        AND NOT EXISTS (
+          SELECT FROM inbox_runs i WHERE i.customer_id = payloads.customer_id AND i.sha256 = payloads.sha256
+        )
       ORDER BY touched_at
       LIMIT ${limit}
       FOR UPDATE SKIP LOCKED
