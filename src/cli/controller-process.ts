@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import { createAuditJobs } from '../controller/audit-sealer.ts';
 import { Controller } from '../controller/controller.ts';
 import { createControllerObserver } from '../controller/controller-observer.ts';
+import { createDoctorJob } from '../controller/doctor/doctor-job.ts';
 import { createIdempotencyExpiry } from '../controller/idempotency-expiry.ts';
 import { createInboxJobs } from '../controller/inbox-publisher.ts';
 import { createPostgresArchive } from '../controller/postgres-archive.ts';
@@ -71,15 +72,17 @@ export async function startController(
   const { pool } = database;
   const leadership = new Leadership(pool);
   const ofLeader = leadership.connection;
+  const phaseRuns = client.resource<PhaseRun>(PHASE_RUNS);
   const controller = new Controller({
     client,
-    phaseRuns: client.resource<PhaseRun>(PHASE_RUNS),
+    phaseRuns,
     namespaces: client.resource<Namespace>(NAMESPACES),
     archive: createPostgresArchive(pool, leadership),
     observer: createControllerObserver(metrics, events),
     logger,
     concurrency: config.reconcileConcurrency,
     maxArchived: config.maxArchivedPhaseRuns,
+    doctor: (objects) => createDoctorJob({ pool: ofLeader, phaseRuns, metrics, logger, ...objects }),
     jobs: [
       createSessionExpiry({ pool: ofLeader, metrics, retentionDays: config.sessionRetentionDays }),
       createIdempotencyExpiry({ pool: ofLeader, metrics }),

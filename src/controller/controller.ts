@@ -16,6 +16,7 @@ import type { PhaseRun } from '../resources/phase-run.ts';
 import { failAbandonedRuns } from './abandoned-runs.ts';
 import { expireArchivedRuns, type ReceiptToVerify } from './archived-run-expiry.ts';
 import { type BackgroundJob, type BackgroundJobObserver, runJobs } from './background-job.ts';
+import type { DoctorObjects } from './doctor/doctor-job.ts';
 import { type CachedPhaseRun, leanPhaseRun, slotKeyOf } from './phase-run-cache.ts';
 import { PhaseRunView } from './phase-run-view.ts';
 import { checkPolicies } from './policy-check.ts';
@@ -55,6 +56,8 @@ export interface ControllerOptions {
   /** Slots worked on at once. */
   readonly concurrency: number;
   readonly maxArchived: number;
+  /** Makes the job that compares objects with rows. */
+  readonly doctor: (objects: DoctorObjects) => BackgroundJob;
   /** What else the leader does now and again. */
   readonly jobs: readonly BackgroundJob[];
   /** How long a run may be pending or running. */
@@ -163,6 +166,10 @@ export class Controller {
         run: (signal) => this.#failAbandoned(signal),
       },
       { name: 'sweep-payloads', intervalMs: 10 * MINUTE_MS, run: (signal) => this.#sweepPayloads(signal) },
+      this.#options.doctor({
+        cached: () => this.#phaseRuns.list(),
+        archiveAgain: (phaseRun) => this.#archiveAgain(phaseRun),
+      }),
     ];
   }
 
@@ -267,6 +274,12 @@ export class Controller {
     );
   }
 
+  /** For a run whose row is not as its receipt says. */
+  #archiveAgain(phaseRun: CachedPhaseRun): void {
+    this.#view.markMissing(phaseRun);
+    this.#queue?.add(slotKeyOf(phaseRun));
+  }
+
   /** Payloads that a PhaseRun still refers to are spared, archived or not: it may be archived again. */
   async #sweepPayloads(signal: AbortSignal): Promise<void> {
     const inUse = new Set(this.#phaseRuns.list().flatMap(({ spec }) => spec.result.dataRef?.sha256 ?? []));
@@ -285,10 +298,7 @@ export class Controller {
           const preconditions = { uid, resourceVersion };
           await phaseRuns.delete({ namespace, name }, { preconditions }).catch(undefinedIfGone);
         },
-        onMissing: (phaseRun) => {
-          this.#view.markMissing(phaseRun);
-          this.#queue?.add(slotKeyOf(phaseRun));
-        },
+        onMissing: (phaseRun) => this.#archiveAgain(phaseRun),
         onRemoved: (count) => observer.expired(count),
         logger,
         now: () => Date.now(),
