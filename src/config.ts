@@ -69,6 +69,8 @@ const environment = z.object({
   APPROVAL_RETENTION_DAYS: retentionDays.default(365),
   QUARANTINE_RETENTION_DAYS: retentionDays.default(365),
   TOMBSTONE_RETENTION_DAYS: retentionDays.default(365),
+  MAX_UNARCHIVED_PHASERUNS: integer(1, 1_000_000).default(5000),
+  MAX_UNARCHIVED_BYTES: integer(1, 9_999_999_999).default(268_435_456),
   MAX_ARCHIVED_PHASERUNS: integer(0, 1_000_000).default(5000),
   RECONCILE_CONCURRENCY: integer(1, 256).default(16),
   IDEMPOTENCY_ENABLED: flag.default(true),
@@ -145,6 +147,8 @@ export interface Config {
   readonly sessionRetentionDays: number;
   /** How long what grows is kept. */
   readonly retention: RetentionSettings;
+  /** PhaseRuns that may wait to become rows, over all replicas, and the bytes of payload that they may carry. */
+  readonly unarchived: { readonly maxRuns: number; readonly maxBytes: number };
   /** Archived PhaseRuns with a TTL that may stay in the cluster; the oldest go first. */
   readonly maxArchivedPhaseRuns: number;
   readonly reconcileConcurrency: number;
@@ -193,6 +197,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     logLevel: env.LOG_LEVEL,
     sessionRetentionDays: env.SESSION_RETENTION_DAYS,
     retention: readRetention(env),
+    unarchived: { maxRuns: env.MAX_UNARCHIVED_PHASERUNS, maxBytes: env.MAX_UNARCHIVED_BYTES },
     maxArchivedPhaseRuns: env.MAX_ARCHIVED_PHASERUNS,
     reconcileConcurrency: env.RECONCILE_CONCURRENCY,
     idempotency: { enabled: env.IDEMPOTENCY_ENABLED, ttlSeconds: env.IDEMPOTENCY_TTL_SECONDS },

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ParsedStoreRequest, StoreRequest } from '../domain/store-request.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { admitRun, type LetIn } from './admit-run.ts';
 import { CREDENTIAL_PROBLEMS } from './credential-problems.ts';
 import { idempotencyKeyOf } from './idempotency-key.ts';
 import type { StoreAnswer } from './phase-schemas.ts';
@@ -8,7 +9,7 @@ import { callerOf } from './plugins/authentication.ts';
 import { fieldProblem, type ProblemCode } from './problem.ts';
 import { replayAnswer, sendAnswer, writeAnswer } from './replayable-answer.ts';
 import { storeOnce } from './store-once.ts';
-import { type AdmittedStore, admitRun, type StoreRunDependencies, storeRun } from './store-run.ts';
+import { type StoreRunDependencies, storeRun } from './store-run.ts';
 import type { StoredRun } from './store-settle.ts';
 import { storedAtOf } from './stored-at.ts';
 
@@ -39,6 +40,7 @@ export const STORE_PROBLEMS = [
   'RUN_REJECTED',
   'RUN_QUARANTINED',
   'DATABASE_UNAVAILABLE',
+  'BACKLOG_FULL',
   'KUBERNETES_UNAVAILABLE',
 ] as const satisfies readonly ProblemCode[];
 
@@ -57,7 +59,7 @@ export async function answerStore(
   const key = idempotencyKeyOf(headers, 'optional');
   const call = { request: stored, caller: callerOf(request), traceparent, storedAt: storedAtOf(headers) };
   const admitted = await admitRun(deps, call);
-  const store = async (admittedStore: AdmittedStore) => {
+  const store = async (admittedStore: LetIn) => {
     const run = await storeRun(deps, admittedStore);
     deps.metrics.store.acknowledged.inc({ durability: run.persisted ? 'row' : 'object' });
     const status = run.persisted ? persistedStatus : 202;
@@ -66,7 +68,7 @@ export async function answerStore(
   if (key === undefined || !request.server.idempotency.enabled) {
     return sendAnswer(reply, await store(admitted));
   }
-  const { kind, answer } = await storeOnce(request, { key, admitted }, store);
+  const { kind, answer } = await storeOnce(request, { key, admitted, gate: deps.outage.gate }, store);
   return kind === 'replayed' ? replayAnswer(reply, answer) : sendAnswer(reply, answer);
 }
 

@@ -1,5 +1,6 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
 import type { Cache } from '../cache/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { createPhaseRunWriter } from '../kube/phase-run-writer.ts';
@@ -13,6 +14,7 @@ import { useHttpMetrics } from './plugins/http-metrics.ts';
 import { useIdempotency } from './plugins/idempotency.ts';
 import { useKeyUsage } from './plugins/key-usage.ts';
 import { type LoadLimits, useLoadShedding } from './plugins/load-shedding.ts';
+import { type Outage, type OutageDependencies, useOutage } from './plugins/outage.ts';
 import { useOpenApi } from './plugins/openapi.ts';
 import { answerClientError, answerFrameworkError, useProblems } from './plugins/problem.ts';
 import { type RateLimits, useRateLimits } from './plugins/rate-limit.ts';
@@ -30,7 +32,7 @@ import type { TokenVerifier } from './tokens/token-verifier.ts';
 
 export interface AppDependencies {
   readonly version: string;
-  readonly logger: FastifyBaseLogger;
+  readonly logger: Logger;
   readonly metrics: Metrics;
   /** Whether `/metrics` is served. */
   readonly exposeMetrics: boolean;
@@ -46,6 +48,8 @@ export interface AppDependencies {
   readonly tokens: TokenVerifier;
   readonly idempotency: { readonly enabled: boolean; readonly ttlSeconds: number };
   readonly limits: RateLimits & LoadLimits;
+  /** How much may wait to become rows. */
+  readonly unarchived: OutageDependencies['unarchived'];
   /** Whether successful reads are noted for the audit. */
   readonly auditReads: boolean;
   readonly webhooks: WebhookRouteDependencies['webhooks'];
@@ -63,8 +67,9 @@ const KEEP_ALIVE_MS = 72_000;
 
 /** Builds the HTTP server; it listens to nothing yet. What it is given it uses, and does not close. */
 export function buildApp(deps: AppDependencies): FastifyInstance {
+  const loggerInstance: FastifyBaseLogger = deps.logger;
   const app = fastify({
-    loggerInstance: deps.logger,
+    loggerInstance,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: requestIdOf,
     bodyLimit: MIB,
@@ -94,16 +99,20 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   useLoadShedding(app, deps);
   useJsonBodies(app);
   useAuthentication(app, deps);
-  useRateLimits(app, deps);
+  const outage = useOutage(app, deps);
+  useRateLimits(app, { ...deps, ...outage });
   useIdempotency(app, { ...deps, ...deps.idempotency });
   useKeyUsage(app, deps);
   useAudit(app, deps);
   // What comes after sees every route, so it is registered before them.
-  app.register((scope) => registerAll(scope, deps));
+  app.register((scope) => registerAll(scope, { ...deps, outage }));
   return app;
 }
 
-async function registerAll(app: FastifyInstance, deps: AppDependencies): Promise<void> {
+async function registerAll(
+  app: FastifyInstance,
+  deps: AppDependencies & { readonly outage: Outage },
+): Promise<void> {
   await useOpenApi(app, deps);
   registerIndex(app, deps);
   registerHealth(app, { ...deps.health, version: deps.version });

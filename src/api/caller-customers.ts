@@ -1,10 +1,13 @@
 import type { Connection } from '../store/database.ts';
 import { findPrincipal } from '../store/find-principal.ts';
 import { actorOf, type Caller } from '../store/principal.ts';
+import type { DatabaseGate } from './database-gate.ts';
 
 /** A forge account may change hands, and a key be revoked. */
 const KNOWN_FOR_MS = 5 * 60_000;
 const MAX_CALLERS = 10_000;
+/** For a database that hangs. */
+const LEARN_MS = 3_000;
 
 /**
  * Remembers whose the callers of the last minutes are, so that a request can be counted before anything is done for
@@ -12,10 +15,12 @@ const MAX_CALLERS = 10_000;
  */
 export class CallerCustomers {
   readonly #pool: Connection;
+  readonly #gate: Pick<DatabaseGate, 'ask'>;
   readonly #known = new Map<string, { readonly customerId: string; readonly until: number }>();
 
-  constructor(pool: Connection) {
+  constructor(pool: Connection, gate: Pick<DatabaseGate, 'ask'>) {
     this.#pool = pool;
+    this.#gate = gate;
   }
 
   /** The customer as it is remembered. */
@@ -24,10 +29,12 @@ export class CallerCustomers {
     return found !== undefined && found.until > performance.now() ? found.customerId : undefined;
   }
 
-  /** Asks the database; undefined for a caller that it does not know, or while it is away. */
+  /** Asks the database; while it is away what was known last counts. Undefined for a caller that is not known. */
   async learn(caller: Caller): Promise<string | undefined> {
-    const principal = await findPrincipal(this.#pool, caller).catch(() => undefined);
-    if (principal?.known !== true) return undefined;
+    const asking = this.#gate.ask(LEARN_MS, () => findPrincipal(this.#pool, caller));
+    const principal = await asking.catch(() => undefined);
+    if (principal === undefined) return this.#known.get(nameOf(caller))?.customerId;
+    if (!principal.known) return undefined;
     const { customerId } = principal;
     if (this.#known.size >= MAX_CALLERS) this.#known.clear();
     this.#known.set(nameOf(caller), { customerId, until: performance.now() + KNOWN_FOR_MS });

@@ -18,6 +18,7 @@ export const PROBLEMS = {
   IDEMPOTENCY_IN_FLIGHT: { status: 409, title: 'The same request is under way' },
   APPROVAL_DECIDED: { status: 409, title: 'The approval has been decided' },
   WEBHOOK_DISABLED: { status: 409, title: 'The webhook is disabled' },
+  LEGAL_HOLD: { status: 409, title: 'What is stored is under a legal hold' },
   RUN_CONFLICT: { status: 409, title: 'The run has already ended otherwise' },
   PAYLOAD_TOO_LARGE: { status: 413, title: 'The body is too large' },
   URI_TOO_LONG: { status: 414, title: 'The address is too long' },
@@ -34,6 +35,7 @@ export const PROBLEMS = {
   INTERNAL_ERROR: { status: 500, title: 'Something went wrong here' },
   ISSUER_UNAVAILABLE: { status: 503, title: 'The issuer of the token cannot be reached' },
   DATABASE_UNAVAILABLE: { status: 503, title: 'The database cannot be reached' },
+  BACKLOG_FULL: { status: 503, title: 'Too much waits to become a row' },
   OVERLOADED: { status: 503, title: 'There is too much to do' },
   KUBERNETES_UNAVAILABLE: { status: 503, title: 'The Kubernetes API cannot be reached' },
 } as const satisfies Record<string, { status: number; title: string }>;

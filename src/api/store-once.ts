@@ -12,16 +12,17 @@ import {
 } from '../store/idempotency-claims.ts';
 import { type Answered, type GuardedRequest, guard } from './idempotency-guard.ts';
 import { idempotencyScope } from './idempotency-scope.ts';
-import { inTime } from './in-time.ts';
 import { keptProblem } from './kept-problem.ts';
 import { callerOf } from './plugins/authentication.ts';
 import { writeProblem } from './replayable-answer.ts';
-import type { AdmittedStore } from './store-run.ts';
+import { type AdmittedStore, type LetIn, type UnplacedStore, unplacedOf } from './admit-run.ts';
+import { DatabaseAwayError, type DatabaseGate } from './database-gate.ts';
 
 /** A store that was let in, and the key that it came with. */
 export interface KeyedStore {
   readonly key: string;
-  readonly admitted: AdmittedStore;
+  readonly admitted: LetIn;
+  readonly gate: DatabaseGate;
 }
 
 /** Longer than a store ever takes; a process that dies keeps its retry waiting for no longer. */
@@ -36,11 +37,11 @@ const STATEMENT_MS = 3_000;
  */
 export function storeOnce(
   request: FastifyRequest,
-  { key, admitted }: KeyedStore,
-  store: (admitted: AdmittedStore) => Promise<KeptAnswer>,
+  { key, admitted, gate }: KeyedStore,
+  store: Store,
 ): Promise<Answered> {
   const { database, ...deps } = request.server.idempotency;
-  const { customerId, order } = admitted;
+  const { customerId } = admitted;
   const caller = callerOf(request);
   const once = {
     scope: idempotencyScope(request, { customerId, caller, key }),
@@ -49,46 +50,74 @@ export function storeOnce(
   };
   const runId = keyedRunId({ customerId, key, fingerprint: once.fingerprint });
   return guard(deps, once, async () => {
-    const claims = createClaims(database.pool, once, request.log);
-    const claim = await claims.claim(order);
-    if (claim.kind === 'kept') return { kind: 'replayed', answer: claim.answer };
-    if (claim.kind !== 'claimed') return { kind: claim.kind === 'busy' ? 'in_flight' : 'reused' };
-    const isRetry = claim.order !== order;
+    if (admitted.admission === undefined) return storeUnplaced(store, { ...admitted, runId });
+    const claims = createClaims(database.pool, gate, once, request.log);
     try {
-      const answer = await store({ ...admitted, runId, order: claim.order, isRetry }).catch(
-        (error: unknown) => writeProblem(keptProblem(error), request.id),
+      const claim = await claims.claim({ order: admitted.order, runId });
+      if (claim.kind === 'kept') return { kind: 'replayed', answer: claim.answer };
+      if (claim.kind !== 'claimed') return { kind: claim.kind === 'busy' ? 'in_flight' : 'reused' };
+      const isRetry = claim.isStored || claim.order !== admitted.order;
+      return await storeClaimed(claims, async () =>
+        store({ ...admitted, runId, order: claim.order, isRetry }).catch((error: unknown) =>
+          writeProblem(keptProblem(error), request.id),
+        ),
       );
-      await claims.settle(answer);
-      return { kind: 'executed', answer, kept: answer };
     } catch (error) {
-      await claims.release();
-      throw error;
+      const isHistory = admitted.orderBelow !== undefined;
+      if (isHistory || !(error instanceof DatabaseAwayError)) throw error;
+      return storeUnplaced(store, unplacedOf({ ...admitted, runId }));
     }
   });
+}
+
+type Store = (admitted: LetIn) => Promise<KeptAnswer>;
+
+/** Without the key's row. The run's id is the same for every try, during an outage and after it. */
+async function storeUnplaced(store: Store, unplaced: UnplacedStore): Promise<Answered> {
+  const answer = await store(unplaced);
+  return { kind: 'executed', answer, kept: answer };
+}
+
+async function storeClaimed(claims: Claims, store: () => Promise<KeptAnswer>): Promise<Answered> {
+  try {
+    const answer = await store();
+    await claims.settle(answer);
+    return { kind: 'executed', answer, kept: answer };
+  } catch (error) {
+    await claims.release();
+    throw error;
+  }
 }
 
 interface Once extends GuardedRequest {
   readonly ttlSeconds: number;
 }
 
+type Claims = ReturnType<typeof createClaims>;
+
 /** The key's row. What was stored stays stored, and is found again by its id, if what became of it cannot be noted. */
-function createClaims(pool: Connection, { scope, fingerprint, ttlSeconds }: Once, log: FastifyBaseLogger) {
-  const note = (noting: Promise<void>) =>
-    inTime(STATEMENT_MS, noting).catch((error: unknown) => {
+function createClaims(
+  pool: Connection,
+  gate: DatabaseGate,
+  { scope, fingerprint, ttlSeconds }: Once,
+  log: FastifyBaseLogger,
+) {
+  const note = (noting: () => Promise<void>) =>
+    gate.ask(STATEMENT_MS, noting).catch((error: unknown) => {
       log.warn({ error }, 'what became of a store with an Idempotency-Key was not noted');
     });
   return {
-    claim: (order: number): Promise<Claim> => {
-      const wanted = { fingerprint, order, leaseSeconds: LEASE_SECONDS, ttlSeconds };
-      return inTime(STATEMENT_MS, claimIdempotencyKey(pool, scope, wanted));
+    claim: (run: Pick<AdmittedStore, 'order' | 'runId'>): Promise<Claim> => {
+      const wanted = { ...run, fingerprint, leaseSeconds: LEASE_SECONDS, ttlSeconds };
+      return gate.ask(STATEMENT_MS, () => claimIdempotencyKey(pool, scope, wanted));
     },
-    settle: (answer: KeptAnswer) => note(settleIdempotencyClaim(pool, scope, answer)),
-    release: () => note(releaseIdempotencyClaim(pool, scope)),
+    settle: (answer: KeptAnswer) => note(() => settleIdempotencyClaim(pool, scope, answer)),
+    release: () => note(() => releaseIdempotencyClaim(pool, scope)),
   };
 }
 
 /** Of all that is stored; the payload by its digest. */
-function fingerprintOf({ request, digest }: AdmittedStore): string {
+function fingerprintOf({ request, digest }: LetIn): string {
   const canonical = canonicalize({ ...request, data: digest.sha256 });
   if (canonical === undefined) throw new Error('a store must be JSON');
   return createHash('sha256').update(canonical).digest('hex');

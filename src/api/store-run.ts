@@ -1,5 +1,3 @@
-import { randomUUIDv7 } from 'node:crypto';
-import { type Digest, digestOf } from '../domain/digest.ts';
 import type { CommittedRun } from '../domain/run.ts';
 import type { StoreRequest } from '../domain/store-request.ts';
 import { createInPlace } from '../kube/create-in-place.ts';
@@ -7,21 +5,22 @@ import { type Deadline, deadlineIn } from '../kube/deadline.ts';
 import type { PhaseRunWriter } from '../kube/phase-run-writer.ts';
 import { type AcceptedStore, draftPhaseRun, isInline } from '../resources/phase-run-draft.ts';
 import { saysAlready } from '../resources/phase-run-move.ts';
-import { admitStore, type StoreAdmission } from '../store/admission.ts';
+import type { StoreAdmission } from '../store/admission.ts';
 import { listCommittedRuns } from '../store/committed-runs.ts';
 import type { CommittedRunsListener } from '../store/committed-runs-listener.ts';
 import type { Database } from '../store/database.ts';
-import { findLatePlace } from '../store/late-place.ts';
 import { putPayload } from '../store/payloads.ts';
 import type { Caller } from '../store/principal.ts';
-import type { StoreStage } from '../telemetry/families/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { authoriseRepository } from './authorise.ts';
+import type { AdmittedStore, LetIn } from './admit-run.ts';
+import { DatabaseAwayError } from './database-gate.ts';
 import { resultWithin } from './deadline.ts';
-import { ProblemError } from './problem.ts';
+import { packedBytes } from './pack-payload.ts';
+import type { Outage } from './plugins/outage.ts';
 import { type StoredRun, settleRun, storedAs } from './store-settle.ts';
 import { chooseTarget, type StoreTarget } from './store-target.ts';
-import { databaseUnavailable } from './upstream-fault.ts';
+import { timed } from './store-stage.ts';
+import { runConflict, storeWithoutDatabase, withPayload } from './store-without-database.ts';
 
 export interface StoreRunDependencies {
   readonly database: Pick<Database, 'pool'>;
@@ -30,6 +29,8 @@ export interface StoreRunDependencies {
   /** The Kubernetes namespace that a customer's runs are created in. */
   readonly namespaceOf: (customerId: string) => string;
   readonly metrics: Pick<Metrics, 'store'>;
+  /** What goes on while the database is away. */
+  readonly outage: Outage;
 }
 
 /** A request that was read, and who sent it. */
@@ -41,8 +42,8 @@ export interface StoreCall {
   readonly storedAt?: string | undefined;
 }
 
-/** For the database to admit the store. One that is out of reach says so at once; this is for one that hangs. */
-const ADMIT_MS = 3_000;
+/** For what the database is asked beside. One that is out of reach says so at once; this is for one that hangs. */
+const ASK_MS = 3_000;
 /** For payload and PhaseRun to be written, tries included. */
 const WRITE_MS = 4_000;
 /** A runner waits no longer for its row than this, counted from before the PhaseRun is written. */
@@ -52,105 +53,67 @@ const LATE_MS = 500;
 
 type NamedTarget = Exclude<StoreTarget, { kind: 'create' }>;
 
-/** A store whose caller may, with its place in its slot. */
-export interface AdmittedStore extends AcceptedStore {
-  readonly digest: Digest;
-  readonly admission: StoreAdmission;
-  /** Whether an earlier try with the same id and place may have stored it. */
-  readonly isRetry?: boolean;
-}
-
-/**
- * Lets a store in.
- * @throws ProblemError or DatabaseError when it may not be, or cannot be decided
- */
-export async function admitRun(deps: StoreRunDependencies, call: StoreCall): Promise<AdmittedStore> {
-  return placeInTime(deps, await admit(deps, call), call);
-}
-
 /**
  * Stores a result that was let in: writes the PhaseRun, and waits for its row. Once the PhaseRun is written the
  * result is kept, whatever becomes of this process or of the caller's connection. The same store again, with the same id
  * and place, ends in the same run.
  * @throws ProblemError, DatabaseError or KubeError when the result is not acknowledged
  */
-export async function storeRun(deps: StoreRunDependencies, store: AdmittedStore): Promise<StoredRun> {
+export async function storeRun(deps: StoreRunDependencies, store: LetIn): Promise<StoredRun> {
+  if (store.admission === undefined) return storeWithoutDatabase(deps, store);
   const stored = store.isRetry ? await findStored(deps, store) : undefined;
   if (stored !== undefined) return stored;
   const deadline = deadlineIn(WRITE_MS);
   const target = await chooseTarget(deps.phaseRuns, store, store.admission, deadline);
   if (target.kind === 'repeat') return repeatRun(deps, store, target);
-  await keepPayload(deps, store, deadline);
-  return target.kind === 'create' ? createRun(deps, store, deadline) : moveRun(deps, store, target, deadline);
+  const kept = await keepPayload(deps, store);
+  const run = await writeRun(deps, kept, target);
+  if (!run.persisted) deps.outage.backlog.noteTrouble();
+  return run;
 }
 
-async function admit(
-  deps: StoreRunDependencies,
-  { request, caller, traceparent }: StoreCall,
-): Promise<AdmittedStore> {
-  const admission = await timed(deps, 'auth', () =>
-    resultWithin(ADMIT_MS, admitStore(deps.database.pool, caller, request)),
-  );
-  if (admission === undefined) throw databaseUnavailable();
-  const { repository } = request;
-  const customerId = authoriseRepository(
-    admission,
-    { caller, scope: 'phases:write', repository },
-    deps.metrics,
-  );
-  if (admission.order === null) throw new Error('a store was admitted without an order');
-  return {
-    admission,
-    request,
-    digest: digestOf(request.data),
-    customerId,
-    ...(caller.kind === 'key' && { apiKeyId: caller.keyId }),
-    runId: randomUUIDv7(),
-    order: admission.order,
-    namespace: deps.namespaceOf(customerId),
-    traceparent,
-  };
-}
-
-/** Puts what comes late behind what it followed, and before what has arrived since. */
-async function placeInTime(
-  { database }: StoreRunDependencies,
-  store: AdmittedStore,
-  { storedAt }: Pick<StoreCall, 'storedAt'>,
-): Promise<AdmittedStore> {
-  if (storedAt === undefined) return store;
-  const { customerId, request } = store;
-  const finding = findLatePlace(database.pool, { ...request, customerId, storedAt });
-  const place = await resultWithin(ADMIT_MS, finding);
-  if (place === undefined) throw databaseUnavailable();
-  return { ...store, order: place.order, orderBelow: place.below };
-}
-
-/** Puts a payload that is too large for a PhaseRun where the PhaseRun's reference will find it. */
-async function keepPayload(
-  { database }: StoreRunDependencies,
-  { customerId, digest }: AdmittedStore,
-  deadline: Deadline,
-): Promise<void> {
-  if (isInline(digest)) return;
+/** Keeps a payload that is too large for a PhaseRun where its reference will find it; else the PhaseRun has to carry it. */
+async function keepPayload(deps: StoreRunDependencies, store: AdmittedStore): Promise<AdmittedStore> {
+  const { customerId, digest } = store;
+  if (isInline(digest)) return store;
   const { sha256, sizeBytes, canonical } = digest;
-  const putting = putPayload(database.pool, { customerId, sha256, sizeBytes, json: canonical });
-  const kept = await resultWithin(
-    deadline.remainingMs(),
-    putting.then(() => true),
-  );
-  if (kept === undefined) throw databaseUnavailable();
+  try {
+    await deps.outage.gate.ask(WRITE_MS, () =>
+      putPayload(deps.database.pool, { customerId, sha256, sizeBytes, json: canonical }),
+    );
+    return store;
+  } catch (error) {
+    if (!(error instanceof DatabaseAwayError)) throw error;
+    return withPayload(deps, store);
+  }
+}
+
+/** Writes the PhaseRun, when there is room for what it carries. */
+async function writeRun(
+  deps: StoreRunDependencies,
+  store: AdmittedStore,
+  target: StoreTarget,
+): Promise<StoredRun> {
+  const deadline = deadlineIn(WRITE_MS);
+  const { backlog, gate } = deps.outage;
+  const reservation = { runId: store.runId, bytes: packedBytes(store) };
+  if (gate.isAway) await backlog.reserve(reservation);
+  else backlog.reserveIfCounting(reservation);
+  try {
+    if (target.kind === 'create') return await createRun(deps, store, deadline);
+    return await moveRun(deps, store, target, deadline);
+  } catch (error) {
+    backlog.release(reservation);
+    throw error;
+  }
 }
 
 /** What an earlier try has brought as far as its row, whatever came after it. */
 async function findStored(
-  { database }: StoreRunDependencies,
+  { database, outage }: StoreRunDependencies,
   store: AcceptedStore,
 ): Promise<StoredRun | undefined> {
-  const reading = listCommittedRuns(database.pool, [store.runId]);
-  const rows = await resultWithin(ADMIT_MS, reading);
-  if (rows === undefined) throw databaseUnavailable();
-  const [row] = rows;
+  const [row] = await outage.gate.ask(ASK_MS, () => listCommittedRuns(database.pool, [store.runId]));
   return row?.executionId === undefined ? undefined : storedAs(row, draftPhaseRun(store).metadata);
 }
 
@@ -207,16 +170,9 @@ function saysTheSame(row: StoreAdmission['running'], { status, commitSha, branch
   return (commitSha ?? row.commitSha) === row.commitSha && (branch ?? row.branch) === row.branch;
 }
 
-function runConflict(): ProblemError {
-  return new ProblemError(
-    'RUN_CONFLICT',
-    'runId names a run that has ended with another result; store without runId',
-  );
-}
-
 /** Listens from now on, so that a row which is there before its PhaseRun is answered for is not missed. */
 function waitForRow(
-  { committedRuns, metrics }: StoreRunDependencies,
+  { committedRuns, metrics, outage }: StoreRunDependencies,
   { runId, digest, request }: AcceptedStore,
 ) {
   const stopping = new AbortController();
@@ -234,21 +190,11 @@ function waitForRow(
         throw error;
       }
     },
-    // A database that hangs may keep the listener past its time.
-    committed: (): Promise<CommittedRun | undefined> =>
-      timed({ metrics }, 'wait', () => resultWithin(WAIT_MS + LATE_MS, heard)),
+    committed: (): Promise<CommittedRun | undefined> => {
+      // Without a database there is no row to wait for.
+      if (outage.gate.isAway) stopping.abort();
+      // One that hangs may keep the listener past its time.
+      return timed({ metrics }, 'wait', () => resultWithin(WAIT_MS + LATE_MS, heard));
+    },
   };
-}
-
-async function timed<T>(
-  { metrics }: Pick<StoreRunDependencies, 'metrics'>,
-  stage: StoreStage,
-  work: () => Promise<T>,
-): Promise<T> {
-  const startedAt = performance.now();
-  try {
-    return await work();
-  } finally {
-    metrics.store.stage.observe({ stage }, (performance.now() - startedAt) / 1000);
-  }
 }

@@ -1,5 +1,6 @@
 import { KubeError } from '../kube/kube-error.ts';
 import { DatabaseError, type DatabaseErrorKind } from '../store/errors.ts';
+import { DatabaseAwayError } from './database-gate.ts';
 import { ProblemError } from './problem.ts';
 
 /** Seconds a client should wait before it asks again, where the store that failed did not say. */
@@ -7,6 +8,7 @@ const RETRY_AFTER_SECONDS = 5;
 
 /** The problem behind a call to Postgres or Kubernetes that failed; undefined for what is ours to repair. */
 export function faultOf(error: unknown): ProblemError | undefined {
+  if (error instanceof DatabaseAwayError) return databaseUnavailable(error);
   if (error instanceof DatabaseError) return DATABASE_FAULTS[error.kind]?.(error);
   if (error instanceof KubeError)
     return isContent(error) ? phaseRunRefused(error) : kubernetesUnavailable(error);
@@ -15,17 +17,25 @@ export function faultOf(error: unknown): ProblemError | undefined {
 
 const DATABASE_FAULTS: Readonly<Partial<Record<DatabaseErrorKind, (cause: DatabaseError) => ProblemError>>> =
   {
-    unavailable: databaseUnavailable,
-    conflict: databaseUnavailable,
+    unavailable: (cause) => databaseUnavailable(cause),
+    conflict: (cause) => databaseUnavailable(cause),
     content: (cause) => new ProblemError('RUN_REJECTED', 'The database refuses this content', { cause }),
   };
 
 /** The answer while the database is unset or out of reach. */
-export function databaseUnavailable(cause?: unknown): ProblemError {
-  return new ProblemError('DATABASE_UNAVAILABLE', 'The database cannot be reached; try again later', {
+export function databaseUnavailable(
+  cause?: unknown,
+  detail = 'The database cannot be reached; try again later',
+): ProblemError {
+  return new ProblemError('DATABASE_UNAVAILABLE', detail, {
     cause,
     headers: retryAfter(),
   });
+}
+
+/** The answer while more is not archived than may be. */
+export function backlogFull(detail: string): ProblemError {
+  return new ProblemError('BACKLOG_FULL', detail, { headers: retryAfter() });
 }
 
 /** The answer while Kubernetes is unset or out of reach. */

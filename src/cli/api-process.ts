@@ -83,6 +83,7 @@ export async function startApi(
     tokens,
     idempotency: config.idempotency,
     limits: config.limits,
+    unarchived: config.unarchived,
     auditReads: config.auditReads,
     webhooks: config.webhooks,
     namespaceOf(customerId) {

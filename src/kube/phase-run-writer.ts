@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type NewPhaseRun, PHASE_RUNS, type PhaseRun } from '../resources/phase-run.ts';
 import { canMove, draftMove, type MovingStore } from '../resources/phase-run-move.ts';
 import { createBackoff } from './backoff.ts';
+import { type Circuit, createCircuit } from './circuit.ts';
 import type { KubeClient } from './client.ts';
 import type { Deadline } from './deadline.ts';
-import { type Circuit, createCircuit } from './circuit.ts';
 import { hasStatus, KubeError } from './kube-error.ts';
 import type { KubeResource } from './resource.ts';
 import { objectPath } from './resource-path.ts';
@@ -41,6 +41,8 @@ export interface PhaseRunWriter {
     wanted: { readonly labelSelector: string; readonly runId: string },
     deadline: Deadline,
   ): Promise<PhaseRun | undefined>;
+  /** The runs that the selector selects, as etcd has them now. It is tried once: one that is away says so at once. */
+  list(namespace: string, labelSelector: string, deadline: Deadline): Promise<readonly PhaseRun[]>;
 }
 
 /** Five tries within about a second; what lasts longer is an outage, and the client's to wait for. */
@@ -51,19 +53,19 @@ const BACKOFF = { baseMs: 50, maxMs: 800 };
 
 export function createPhaseRunWriter(client: KubeClient): PhaseRunWriter {
   const resource = client.resource<PhaseRun>(PHASE_RUNS);
+  const circuit = createCircuit();
   const get = (target: PhaseRunName, deadline: Deadline) =>
     resource.get(target, { timeoutMs: attemptMs(deadline) });
-  return {
-    get,
-  const circuit = createCircuit();
-    create: (draft, deadline) =>
-      persist(draft.metadata, deadline, () => createOrFind(resource, draft, deadline)),
-    moveForward: (target, store, deadline) =>
   /** A probe asks for the object itself: to answer that there is none the server has to reach etcd. */
   const persist = async <T>(target: PhaseRunName, deadline: Deadline, attempt: () => Promise<T>) => {
     await circuit.pass(() => resource.get(target, { timeoutMs: ATTEMPT_MS }));
     return withRetries(circuit, deadline, attempt);
   };
+  return {
+    get,
+    create: (draft, deadline) =>
+      persist(draft.metadata, deadline, () => createOrFind(resource, draft, deadline)),
+    moveForward: (target, store, deadline) =>
       persist(target, deadline, async () => {
         const current = await get(target, deadline).catch(undefinedWhenGone);
         if (current?.spec.runId !== store.runId) return { outcome: 'gone' };
@@ -77,6 +79,8 @@ export function createPhaseRunWriter(client: KubeClient): PhaseRunWriter {
       );
       return runs.find(({ spec }) => spec.runId === runId);
     },
+    list: (namespace, labelSelector, deadline) =>
+      resource.list({ namespace, labelSelector, timeoutMs: attemptMs(deadline) }),
   };
 }
 

@@ -23,6 +23,8 @@ export interface AcceptedStore {
   /** The Kubernetes namespace of the customer's runs. */
   readonly namespace: string;
   readonly traceparent: string;
+  /** The payload as the PhaseRun carries it where the database cannot keep it. */
+  readonly dataGzip?: string;
 }
 
 /** Whether a PhaseRun carries a payload of this size itself, readable, instead of referring to it. */
@@ -63,13 +65,15 @@ export function draftPhaseRun(store: AcceptedStore): NewPhaseRun {
   };
 }
 
-/** The `spec.result` of a store: the payload itself while it is small, else its digest. */
+/** The `spec.result` of a store: the payload itself while it is small, else what was compressed of it, else its digest. */
 export function draftResult({
   request,
   digest,
-}: Pick<AcceptedStore, 'request' | 'digest'>): NewPhaseRun['spec']['result'] {
+  dataGzip,
+}: Pick<AcceptedStore, 'request' | 'digest' | 'dataGzip'>): NewPhaseRun['spec']['result'] {
   const { status, startedAt, completedAt, errorMessage, data } = request;
   const { sha256, sizeBytes } = digest;
-  const payload = isInline(digest) ? { data } : { dataRef: { sha256, sizeBytes } };
+  const large = dataGzip === undefined ? { dataRef: { sha256, sizeBytes } } : { dataGzip };
+  const payload = isInline(digest) ? { data } : large;
   return compact({ status, startedAt, completedAt, errorMessage, ...payload });
 }

@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto';
 import { digestOf } from '../domain/digest.ts';
+import { decodeGzip } from '../domain/gzip.ts';
 import { isFinished, isForward } from '../domain/phase.ts';
 import type { PhaseRun } from './phase-run.ts';
 import { type AcceptedStore, draftResult } from './phase-run-draft.ts';
 
 /** A store that moves the run with its id forward. */
-export type MovingStore = Pick<AcceptedStore, 'runId' | 'request' | 'digest' | 'order'>;
+export type MovingStore = Pick<AcceptedStore, 'runId' | 'request' | 'digest' | 'order' | 'dataGzip'>;
 
 /** One operation of a JSON Patch (RFC 6902). */
 export interface PatchOperation {
@@ -42,9 +44,17 @@ export function draftMove({ metadata, spec }: PhaseRun, store: MovingStore): rea
   ];
 }
 
-/** Digest of the payload that a PhaseRun carries or refers to; undefined when it is compressed. */
+/** Digest of the payload that a PhaseRun carries or refers to; undefined when it is compressed, and not by us. */
 export function payloadSha256({ spec }: PhaseRun): string | undefined {
   const { data = {}, dataGzip, dataRef } = spec.result;
-  if (dataGzip !== undefined) return undefined;
+  if (dataGzip !== undefined) return sha256OfGzip(dataGzip);
   return dataRef?.sha256 ?? digestOf(data).sha256;
 }
+
+/** What this program compresses is canonical JSON, whose SHA-256 is the digest. */
+function sha256OfGzip(dataGzip: string): string | undefined {
+  const unpacked = decodeGzip(dataGzip, UNPACKED_LIMIT_BYTES);
+  return unpacked.ok ? createHash('sha256').update(unpacked.bytes).digest('hex') : undefined;
+}
+
+const UNPACKED_LIMIT_BYTES = 10 * 1024 * 1024;

@@ -48,6 +48,8 @@ const inboxRun = z.object({
 
 const storeAdmission = z.object({
   principal: principalRow,
+  /** RFC 3339: when the caller's key ends; null: it does not, or it is no key. */
+  validUntil: z.string().nullable(),
   /** Whether the forge namespace is the principal's, by a verified account. */
   owned: z.boolean(),
   /** Unless it is: the caller's own claim of the namespace, or of one above it, that is yet to be verified. */
@@ -61,14 +63,14 @@ const storeAdmission = z.object({
    * another run, of which nothing may be said, or by one that was deleted; or `free`.
    */
   runIdStatus: z.enum(['found', 'taken', 'free']).nullable(),
-});
-
   inbox: z.object({
     /** Whether stores of this slot wait in the inbox: then this one is to wait behind them. */
     isSlotWaiting: z.boolean(),
     /** The one of them to move forward: that of `runId`, whatever its status, else the newest running one. */
     run: inboxRun.nullable(),
   }),
+});
+
 export type StoreAdmission = z.infer<typeof storeAdmission>;
 
 /** Authenticates, authorises, draws the order and finds what is to be moved forward, in one statement. */
@@ -88,16 +90,17 @@ export function admitStore(
     ), repository AS MATERIALIZED (
       SELECT r.id, r.customer_id FROM repositories r JOIN admitted ON r.customer_id = admitted.customer_id
       WHERE r.forge_type = ${forge} AND r.namespace = ${namespace} AND r.name = ${name}
-    ), running AS MATERIALIZED (
-      ${runningRow(request)}
     ), inbox AS MATERIALIZED (
       SELECT DISTINCT ON (i.run_id) i.*
       FROM inbox_runs i JOIN admitted ON i.customer_id = admitted.customer_id
       WHERE i.slot = ${slotOf(request)}
       ORDER BY i.run_id, i.run_order DESC
+    ), running AS MATERIALIZED (
+      ${runningRow(request)}
     )
     SELECT
       ${principalJson} AS principal,
+      (SELECT valid_until FROM principal) AS "validUntil",
       EXISTS (
         SELECT FROM principal
         WHERE refusal IS NULL AND ${ownedBy(caller, sql.fragment`customer_id`, request.repository)}

@@ -9,6 +9,8 @@ export interface ClaimRequest {
   readonly fingerprint: string;
   /** Place in the slot that was drawn for this try. */
   readonly order: number;
+  /** Id that the run has under this key. */
+  readonly runId: string;
   /** How long nobody else may try. */
   readonly leaseSeconds: number;
   /** How long the key is kept. */
@@ -16,16 +18,18 @@ export interface ClaimRequest {
 }
 
 /**
- * What became of a claim. `claimed`: go on, at this place in the slot, which an earlier try may have drawn.
+ * What became of a claim. `claimed`: go on, at this place in the slot, which an earlier try may have drawn; `isStored`: the run
+ * is a row already, from a try that could not claim the key.
  * `busy`: another try is under way. `reused`: the key belongs to another request. `kept`: it was answered.
  */
 export type Claim =
-  | { readonly kind: 'claimed'; readonly order: number }
+  | { readonly kind: 'claimed'; readonly order: number; readonly isStored: boolean }
   | { readonly kind: 'busy' | 'reused' }
   | { readonly kind: 'kept'; readonly answer: KeptAnswer };
 
 const claimRow = z.object({
   claimedOrder: z.number().nullable(),
+  isStored: z.boolean(),
   found: z.object({ same: z.boolean(), answer: keptAnswer.nullable() }).nullable(),
 });
 
@@ -36,7 +40,7 @@ const claimRow = z.object({
 export async function claimIdempotencyKey(
   connection: Connection,
   scope: IdempotencyScope,
-  { fingerprint, order, leaseSeconds, ttlSeconds }: ClaimRequest,
+  { fingerprint, order, runId, leaseSeconds, ttlSeconds }: ClaimRequest,
 ): Promise<Claim> {
   // What a row was before is seen by "found", which reads the state from before the statement.
   const row = await connection.one(sql.prepared('claim_idempotency_key', claimRow)`
@@ -63,6 +67,10 @@ export async function claimIdempotencyKey(
     )
     SELECT
       (SELECT run_order FROM claimed) AS "claimedOrder",
+      EXISTS (SELECT FROM scan_executions WHERE id = ${runId})
+        OR EXISTS (SELECT FROM validation_executions WHERE id = ${runId})
+        OR EXISTS (SELECT FROM mitigation_executions WHERE id = ${runId})
+        OR EXISTS (SELECT FROM duplicate_runs WHERE run_id = ${runId}) AS "isStored",
       (
         SELECT jsonb_build_object(
           'same', fingerprint_sha256 = decode(${fingerprint}, 'hex'),
@@ -75,8 +83,8 @@ export async function claimIdempotencyKey(
   return readClaim(row);
 }
 
-function readClaim({ claimedOrder, found }: z.infer<typeof claimRow>): Claim {
-  if (claimedOrder !== null) return { kind: 'claimed', order: claimedOrder };
+function readClaim({ claimedOrder, isStored, found }: z.infer<typeof claimRow>): Claim {
+  if (claimedOrder !== null) return { kind: 'claimed', order: claimedOrder, isStored };
   // Somebody else claimed it while this statement ran.
   if (found === null) return { kind: 'busy' };
   if (!found.same) return { kind: 'reused' };

@@ -54,7 +54,7 @@ export function actorOf(caller: Caller): string {
   return `repository:${identityOf(caller.repository)}`;
 }
 
-/** Columns customer_id, scopes and refusal of at most one row. */
+/** Columns customer_id, scopes, refusal and valid_until (of a key that will end) of at most one row. */
 export function principalOf(caller: Caller): FragmentSqlToken {
   if (caller.kind === 'key') return principalOfKey(caller);
   return caller.kind === 'customer' ? principalOfCustomer(caller) : principalOfRepository(caller);
@@ -66,7 +66,7 @@ function principalOfKey({ keyId, secretSha256 }: ApiKeyCredentials): FragmentSql
       WHEN secret_sha256 <> decode(${secretSha256}, 'hex') THEN 'wrong_secret'
       WHEN revoked_at <= now() THEN 'revoked'
       WHEN expires_at <= now() THEN 'expired'
-    END AS refusal
+    END AS refusal, least(expires_at, revoked_at) AS valid_until
     FROM api_keys WHERE id = ${keyId}`;
 }
 
@@ -75,7 +75,7 @@ function principalOfCustomer({ customer, scopes }: CustomerCaller): FragmentSqlT
   const isId = z.guid().safeParse(customer).success;
   return sql.fragment`
     SELECT customer_id, ${sql.array([...scopes], 'text')} AS scopes,
-      CASE WHEN customer_id IS NULL THEN 'no_such_customer' END AS refusal
+      CASE WHEN customer_id IS NULL THEN 'no_such_customer' END AS refusal, NULL::timestamptz AS valid_until
     FROM coalesce(
       (SELECT id FROM customers WHERE id = ${isId ? customer : null}::uuid),
       (SELECT id FROM customers WHERE name = ${isId ? null : customer})
@@ -85,7 +85,7 @@ function principalOfCustomer({ customer, scopes }: CustomerCaller): FragmentSqlT
 function principalOfRepository({ repository }: RepositoryCaller): FragmentSqlToken {
   return sql.fragment`
     SELECT customer_id, ${sql.array([...REPOSITORY_SCOPES], 'text')} AS scopes,
-      CASE WHEN customer_id IS NULL THEN 'no_forge_account' END AS refusal
+      CASE WHEN customer_id IS NULL THEN 'no_forge_account' END AS refusal, NULL::timestamptz AS valid_until
     FROM coalesce(${ownerOf(repository.forge, namespacePrefixes(repository.namespace))}) AS customer_id`;
 }
 

@@ -3,6 +3,7 @@ import type { Cache } from '../../cache/cache.ts';
 import type { Database } from '../../store/database.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { CallerCustomers } from '../caller-customers.ts';
+import type { DatabaseGate } from '../database-gate.ts';
 import { makeProblem, ProblemError } from '../problem.ts';
 import { WindowCounter } from '../window-counter.ts';
 
@@ -19,6 +20,7 @@ export interface RateLimitDependencies {
   readonly database: Pick<Database, 'pool'>;
   readonly metrics: Pick<Metrics, 'limits'>;
   readonly limits: RateLimits;
+  readonly gate: Pick<DatabaseGate, 'ask'>;
 }
 
 const HOUR_MS = 3_600_000;
@@ -36,10 +38,10 @@ export function useRateLimits(app: FastifyInstance, deps: RateLimitDependencies)
  */
 function limitCustomers(
   app: FastifyInstance,
-  { cache, database, metrics, limits }: RateLimitDependencies,
+  { cache, database, metrics, limits, gate }: RateLimitDependencies,
 ): void {
   const counter = new WindowCounter(HOUR_MS);
-  const customers = new CallerCustomers(database.pool);
+  const customers = new CallerCustomers(database.pool, gate);
   const limit = limits.requestsPerHour;
 
   // The first hook after authentication, which routes have among their own.

@@ -7,11 +7,13 @@ import { z } from 'zod';
 import { buildApp } from '../../../src/api/app.ts';
 import type { TokenIssuer } from '../../../src/api/tokens/token-issuer.ts';
 import { createTokenVerifier } from '../../../src/api/tokens/token-verifier.ts';
+import type { BacklogBounds } from '../../../src/api/unarchived-backlog.ts';
 import { createCache } from '../../../src/cache/cache.ts';
 import { type LimitSettings } from '../../../src/config.ts';
 import { Controller } from '../../../src/controller/controller.ts';
 import { createControllerObserver } from '../../../src/controller/controller-observer.ts';
 import { createPostgresArchive } from '../../../src/controller/postgres-archive.ts';
+import { createDoctorJob } from '../../../src/controller/doctor/doctor-job.ts';
 import { createKubeClient, type KubeClient } from '../../../src/kube/client.ts';
 import { createEventRecorder } from '../../../src/kube/event-recorder.ts';
 import type { KubeResource } from '../../../src/kube/resource.ts';
@@ -22,6 +24,7 @@ import { createCommittedRunsListener } from '../../../src/store/committed-runs-l
 import { createCustomer } from '../../../src/store/customers.ts';
 import { type Connection, createDatabase } from '../../../src/store/database.ts';
 import { addForgeAccount, verifyForgeAccount } from '../../../src/store/forge-accounts.ts';
+import { Leadership } from '../../../src/store/leadership.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import { observeCache, observeDatabase } from '../../../src/telemetry/observers.ts';
 
@@ -51,6 +54,7 @@ export interface ApiOptions {
   /** Undefined: as when REDIS_URL is not set. */
   readonly redisUrl?: string;
   readonly limits?: Partial<LimitSettings>;
+  readonly unarchived?: Partial<BacklogBounds>;
   /** Off unless said otherwise: they would come between what a test finds in the audit. */
   readonly auditReads?: boolean;
   /** For webhooks. */
@@ -76,6 +80,7 @@ export async function startApi({
   logger = silent,
   redisUrl,
   limits = {},
+  unarchived = {},
   auditReads = false,
   allowPrivateAddresses = false,
   routes = () => undefined,
@@ -108,6 +113,7 @@ export async function startApi({
     tokens: createTokenVerifier(tokenIssuers),
     idempotency: { enabled: true, ttlSeconds: 86_400 },
     limits: { ...GENEROUS, ...limits },
+    unarchived: { maxRuns: 5_000, maxBytes: 268_435_456, ...unarchived },
     auditReads,
     webhooks: { allowPrivateAddresses },
   });
@@ -162,15 +168,19 @@ export async function startController(options: {
     instance: 'test',
     logger,
   });
+  const phaseRuns = client.resource<PhaseRun>(PHASE_RUNS);
+  const metrics = createMetrics({ defaultMetrics: false });
+  const { pool } = database;
   const controller = new Controller({
     client,
-    phaseRuns: client.resource<PhaseRun>(PHASE_RUNS),
+    phaseRuns,
     namespaces: client.resource<Namespace>(NAMESPACES),
-    archive: createPostgresArchive(database.pool),
-    observer: createControllerObserver(createMetrics({ defaultMetrics: false }), events),
+    archive: createPostgresArchive(database.pool, new Leadership(database.pool)),
+    observer: createControllerObserver(metrics, events),
     logger,
     concurrency: 8,
     maxArchived: 5_000,
+    doctor: (objects) => createDoctorJob({ pool, phaseRuns, metrics, logger, ...objects }),
     jobs: [],
     sessionRetentionDays: 7,
   });

@@ -18,7 +18,14 @@ export async function callIdempotencyStatements(pool: Connection, customerId: st
   const fingerprint = 'cd'.repeat(32);
   const answer = { status: 201, headers: {}, body: '{}' };
   await pool.transaction((transaction) => tryLockIdempotencyKey(transaction, scope));
-  await claimIdempotencyKey(pool, scope, { fingerprint, order: 1_024, leaseSeconds: 1, ttlSeconds: 60 });
+  const runId = '00000000-0000-8000-8000-000000000001';
+  await claimIdempotencyKey(pool, scope, {
+    fingerprint,
+    runId,
+    order: 1_024,
+    leaseSeconds: 1,
+    ttlSeconds: 60,
+  });
   await releaseIdempotencyClaim(pool, scope);
   await settleIdempotencyClaim(pool, scope, answer);
   await findIdempotencyRecord(pool, scope);
