@@ -22,15 +22,22 @@ import { PhaseRunView } from './phase-run-view.ts';
 import { checkPolicies } from './policy-check.ts';
 import { type ReconcileObserver, type RunArchive, SlotReconciler } from './reconciler.ts';
 
+/** A time in which this controller leads, over one database. */
+export interface ControllerTerm {
+  /** Names the database: receipts of another one do not count. */
+  readonly incarnation: string;
+  /** Aborts when it is found that another controller has begun a term, or that the database is another one. */
+  readonly over: AbortSignal;
+}
+
 /** What the controller asks of Postgres. */
 export interface ControllerArchive extends RunArchive {
-  /**
-   * Makes this controller the one whose writes count, and waits until nothing of the one before is under way.
-   * @returns a signal that aborts when it is found that another has become that one
-   */
-  beginTerm(signal: AbortSignal): Promise<AbortSignal>;
-  /** Names the database: receipts of another one do not count. */
-  incarnation(): Promise<string>;
+  /** Makes this controller the one whose writes count, and waits until nothing of the one before is under way. */
+  beginTerm(signal: AbortSignal): Promise<ControllerTerm>;
+  /** Finds out whether the term is over; its signal says so. */
+  checkTerm(): Promise<void>;
+  /** Has places of runs drawn from now on be above this one. */
+  raiseOrder(above: number): Promise<void>;
   /** Deletes payloads that nothing refers to, but for these digests. */
   sweepPayloads(inUse: readonly string[], signal: AbortSignal): Promise<void>;
   /** Of the given receipts, the runs whose row or tombstone is there. */
@@ -126,15 +133,15 @@ export class Controller {
   }
 
   /**
-   * Acts as the one controller until the signal aborts, or Postgres says that another is it by now; then finishes what is
-   * in hand.
+   * Acts as the one controller until the signal aborts, or Postgres says that this term is over; then finishes what is in
+   * hand. After a restore or a promotion every receipt is worthless, and the next term archives all runs again.
    */
   async lead(signal: AbortSignal): Promise<void> {
     try {
       await Promise.all([this.#phaseRuns.waitForSync(signal), this.#namespaces.waitForSync(signal)]);
-      const superseded = await this.#beginTerm(signal);
-      await this.#actFor(AbortSignal.any([signal, superseded]));
-      if (superseded.aborted) this.#options.logger.warn('another controller leads over the same database');
+      const over = await this.#beginTerm(signal);
+      await this.#actFor(AbortSignal.any([signal, over]));
+      if (over.aborted) this.#options.logger.warn({ err: over.reason }, 'this term is over');
     } catch (error) {
       if (signal.aborted) return;
       throw error;
@@ -158,7 +165,7 @@ export class Controller {
   #ownJobs(): readonly BackgroundJob[] {
     return [
       { name: 'expire-phase-runs', intervalMs: 5_000, run: (signal) => this.#expire(signal) },
-      { name: 'follow-incarnation', intervalMs: 30_000, run: () => this.#followIncarnation() },
+      { name: 'check-term', intervalMs: 5_000, run: () => this.#options.archive.checkTerm() },
       { name: 'check-policies', intervalMs: MINUTE_MS, run: () => this.#checkPolicies() },
       {
         name: 'fail-abandoned-runs',
@@ -224,26 +231,30 @@ export class Controller {
   }
 
   async #beginTerm(signal: AbortSignal): Promise<AbortSignal> {
-    const { archive } = this.#options;
+    const { archive, logger } = this.#options;
     for (;;) {
       try {
-        const superseded = await archive.beginTerm(signal);
-        this.#view.setIncarnation(await archive.incarnation());
-        return superseded;
+        const { incarnation, over } = await archive.beginTerm(signal);
+        // A restore takes the sequence back behind what it has given: what is new would be older than what is there.
+        if (incarnation !== this.#view.incarnation) await archive.raiseOrder(this.#greatestOrder());
+        this.#view.setIncarnation(incarnation);
+        return over;
       } catch (error) {
-        this.#options.logger.warn({ err: error }, 'waiting for Postgres');
+        logger.warn({ err: error }, 'waiting for Postgres');
         await pause(systemClock, RETRY_START_MS, signal);
         signal.throwIfAborted();
       }
     }
   }
 
-  /** A restore or a promotion makes every receipt worthless: all runs are archived again. */
-  async #followIncarnation(): Promise<void> {
-    const incarnation = await this.#options.archive.incarnation();
-    if (!this.#view.setIncarnation(incarnation)) return;
-    this.#options.logger.warn({ incarnation }, 'the database is another one: archiving every PhaseRun again');
-    this.#enqueue(this.#view.slotsWithWork());
+  #greatestOrder(): number {
+    return this.#phaseRuns
+      .list()
+      .reduce(
+        (greatest, { spec, status }) =>
+          Math.max(greatest, spec.order ?? 0, spec.result.order ?? 0, status?.archive?.order ?? 0),
+        0,
+      );
   }
 
   async #checkPolicies(): Promise<void> {

@@ -45,8 +45,9 @@ const GUNZIPPED_LIMIT_BYTES = 10 * 1024 * 1024;
  * @throws {Rejection} when its content cannot be kept, in a sentence for whoever wrote it
  */
 export function interpretPhaseRun(phaseRun: PhaseRun, context: RunContext): MeasuredRun {
-  const { spec, metadata } = phaseRun;
+  const { spec, metadata, status } = phaseRun;
   const { result } = spec;
+  const { archive } = status ?? {};
   const payload = readPayload(phaseRun, context.referred);
   const apiKeyId = spec.runId === undefined ? undefined : metadata.annotations?.[API_KEY_ID_ANNOTATION];
   const { issueNumber, commitSha } = spec;
@@ -60,6 +61,7 @@ export function interpretPhaseRun(phaseRun: PhaseRun, context: RunContext): Meas
     pipelineRunId: spec.pipelineRunId,
     sessionId: spec.sessionId,
     order: result.order ?? spec.order,
+    formerOrder: archive?.sha256 === payload.sha256 ? archive.order : undefined,
     status: result.status,
     startedAt: result.startedAt,
     completedAt: result.completedAt,

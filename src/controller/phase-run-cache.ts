@@ -36,7 +36,8 @@ export function slotKeyOf(phaseRun: PhaseRun): string {
  * one the resource version decides, which grows with every write (KEP-5504).
  */
 export function bySlotOrder(a: PhaseRun, b: PhaseRun): number {
-  const orderOf = ({ spec }: PhaseRun) => spec.result.order ?? spec.order ?? Number.POSITIVE_INFINITY;
+  const orderOf = (phaseRun: PhaseRun) =>
+    phaseRun.spec.result.order ?? phaseRun.spec.order ?? formerOrderOf(phaseRun) ?? Number.POSITIVE_INFINITY;
   const [first, second] = [orderOf(a), orderOf(b)];
   if (first !== second) return first < second ? -1 : 1;
   const [created, later] = [
@@ -44,6 +45,11 @@ export function bySlotOrder(a: PhaseRun, b: PhaseRun): number {
     Date.parse(b.metadata.creationTimestamp),
   ];
   return created - later || compareVersions(a.metadata.resourceVersion, b.metadata.resourceVersion);
+}
+
+/** The place of a run applied by hand that was a row and has not been touched since; a restore may have taken the row. */
+function formerOrderOf({ metadata, status }: PhaseRun): number | undefined {
+  return status?.observedGeneration === metadata.generation ? status.archive?.order : undefined;
 }
 
 /** Decimal numbers of any length, without leading zeros. */

@@ -6,6 +6,7 @@ import { currentIncarnation } from '../store/incarnation.ts';
 import type { Leadership } from '../store/leadership.ts';
 import { deleteUnusedPayloads, findPayload } from '../store/payloads.ts';
 import { verifyReceipts } from '../store/receipts.ts';
+import { raiseRunOrder } from '../store/slots.ts';
 import type { ControllerArchive } from './controller.ts';
 
 /** Payloads deleted by one statement: each may be megabytes. */
@@ -15,11 +16,14 @@ const SWEEP_BATCH = 100;
 export function createPostgresArchive(pool: Connection, leadership: Leadership): ControllerArchive {
   return {
     beginTerm: (signal) => leadership.begin(signal),
-    archive: (run) => leadership.during((epoch) => archiveRun(pool, run, epoch)),
+    archive: (run) => leadership.during((term) => archiveRun(pool, run, term)),
     findPayload: (reference) => findPayload(pool, reference),
     findOwner: (forge, prefixes) => findForgeOwner(pool, forge, prefixes),
     findCustomerOfRun: (runId) => findCustomerOfRun(pool, runId),
-    incarnation: () => currentIncarnation(pool),
+    raiseOrder: (above) => raiseRunOrder(pool, above),
+    async checkTerm() {
+      await currentIncarnation(leadership.connection);
+    },
     async sweepPayloads(inUse, signal) {
       while (
         !signal.aborted &&

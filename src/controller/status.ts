@@ -20,7 +20,7 @@ export function archivedStatus(
   outcome: ArchivedRun,
   now: Date,
 ): PhaseRunStatus {
-  const { executionId, sha256, committedAt, incarnation, session } = outcome;
+  const { executionId, sha256, committedAt, order, incarnation, session } = outcome;
   const { vulnerabilities, validated, trustScore, pullRequestUrl } = run.derived;
   const [reason, message] = ARCHIVED[outcome.disposition];
   return compact({
@@ -35,7 +35,7 @@ export function archivedStatus(
       { type: 'Archived', status: 'True', reason, message: `${message} ${executionId}` },
       sessionCondition(run, session),
     ]),
-    archive: { executionId, sha256, committedAt, incarnation },
+    archive: compact({ executionId, sha256, committedAt, order, incarnation }),
     session,
     summary: compact({ vulnerabilities, validated, trustScore, pullRequestUrl }),
   });

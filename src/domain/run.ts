@@ -37,6 +37,8 @@ export interface ArchivableRun {
   readonly sessionId?: string;
   /** Place in the slot; absent: drawn from the sequence when the row is first written or next moves forward. */
   readonly order?: number;
+  /** Of a run without such a place: the one that it was given when it was a row, for when that row is lost to a restore. */
+  readonly formerOrder?: number;
   readonly status: RunStatus;
   /** RFC 3339. */
   readonly startedAt?: string;
@@ -67,6 +69,8 @@ export interface ArchivedRun {
   readonly sha256: string;
   /** RFC 3339. */
   readonly committedAt: string;
+  /** Place of that row in its slot; absent where there is none. */
+  readonly order?: number;
   readonly incarnation: string;
   readonly session?: { readonly id: string; readonly state: SessionState };
   /** Transitions that this transaction recorded; empty when it was run before. */

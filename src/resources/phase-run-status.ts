@@ -40,6 +40,10 @@ const archive = z
       'Hex SHA-256 of the canonical JSON (RFC 8785) of the payload that was committed.',
     ),
     committedAt: timestamp.describe('When the row was committed.'),
+    order: int64
+      .min(1)
+      .exactOptional()
+      .describe('The place of that row in its slot, which the run keeps if the row is lost to a restore.'),
     incarnation: z
       .string()
       .min(1)

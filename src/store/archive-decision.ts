@@ -17,6 +17,8 @@ export interface FoundDecision {
   readonly disposition: 'unchanged' | 'duplicate' | 'deleted' | 'purged';
   readonly executionId: string;
   readonly committedAt: string;
+  /** Place of the row that holds the result. */
+  readonly order?: number;
   readonly session: SessionRow | null;
   /** Whether that is yet to be noted. */
   readonly isNew: boolean;
@@ -80,12 +82,18 @@ function orderOfMove(run: ArchivableRun, own: NonNullable<ArchiveState['own']>):
   return run.status === own.status ? own.order : undefined;
 }
 
+/** Where a run belongs that is no row yet, or no more. */
+export function placeOf({ order, formerOrder }: ArchivableRun): number | undefined {
+  return order ?? formerOrder;
+}
+
 function decideTombstone(run: ArchivableRun, state: ArchiveState): FoundDecision | undefined {
   const { runTombstone, slotTombstone } = state;
   const found = { executionId: run.runId, session: null };
   if (runTombstone !== null)
     return { disposition: runTombstone.reason, ...found, committedAt: runTombstone.createdAt, isNew: false };
-  if (slotTombstone !== null && run.order !== undefined && run.order <= slotTombstone.upToOrder)
+  const place = placeOf(run);
+  if (slotTombstone !== null && place !== undefined && place <= slotTombstone.upToOrder)
     return { disposition: 'deleted', ...found, committedAt: slotTombstone.createdAt, isNew: true };
   return undefined;
 }
@@ -98,11 +106,12 @@ function decideNew(run: ArchivableRun, state: ArchiveState): ArchiveDecision {
     return reject('SessionNotFound', `there is no session ${run.sessionId}`);
   const dataFrom = sourceOf(run, state);
   if (dataFrom === undefined) return payloadMissing(run);
+  const order = placeOf(run);
   return {
     disposition: 'inserted',
     dataFrom,
-    ...(run.order !== undefined && { order: run.order }),
-    session: takePart(run, chooseSession(state), run.order),
+    ...(order !== undefined && { order }),
+    session: takePart(run, chooseSession(state), order),
   };
 }
 
@@ -132,8 +141,12 @@ function sourceOf(run: ArchivableRun, state: ArchiveState): 'run' | 'payload' | 
   return state.payloadKept ? 'payload' : undefined;
 }
 
-function located({ executionId, committedAt, session }: Omit<FoundDecision, 'disposition' | 'isNew'>) {
-  return { executionId, committedAt, session };
+function located({ executionId, committedAt, order, session }: Located) {
+  return { executionId, committedAt, session, ...(typeof order === 'number' && { order }) };
+}
+
+interface Located extends Pick<FoundDecision, 'executionId' | 'committedAt' | 'session'> {
+  readonly order?: number | null;
 }
 
 function payloadMissing(run: ArchivableRun): RejectedRun {

@@ -4,6 +4,7 @@ import { RUN_STATUSES } from '../domain/phase.ts';
 import type { ArchivableRun } from '../domain/run.ts';
 import { SESSION_OUTCOMES, SESSION_STATES } from '../domain/session.ts';
 import { sessionSubject } from '../domain/slot.ts';
+import { placeOf } from './archive-decision.ts';
 import type { Connection } from './database.ts';
 import { executionsOf, inSlot } from './executions-table.ts';
 
@@ -19,6 +20,7 @@ const time = z.string().transform((text) => new Date(text).toISOString());
 
 const neighbour = z.object({
   id: z.string(),
+  order: z.number(),
   /** Whether it says the same, and can still say it: commit, branch, pipeline run, status and digest. */
   equal: z.boolean(),
   committedAt: time,
@@ -52,6 +54,7 @@ const archiveState = z.object({
       /** Whether the run says what it said then. */
       equal: z.boolean(),
       executionId: z.string(),
+      order: z.number().nullable(),
       committedAt: time,
       session: session.nullable(),
     })
@@ -76,7 +79,7 @@ export type SessionRow = z.infer<typeof session>;
 /** Reads everything the decision needs in one statement; the slot's lock must be held. */
 export function getArchiveState(connection: Connection, run: ArchivableRun): Promise<ArchiveState> {
   const { customerId, repository } = run;
-  const order = run.order ?? null;
+  const order = placeOf(run) ?? null;
   const table = executionsOf(run.phase);
   const ofSlot = sql.fragment`e.customer_id = ${customerId} AND e.repository_id = (SELECT id FROM repository) AND ${inSlot(run)}`;
   const ofSubject = sql.fragment`
@@ -100,6 +103,7 @@ export function getArchiveState(connection: Connection, run: ArchivableRun): Pro
           'mine', d.customer_id = ${customerId} AND d.phase = ${run.phase},
           'equal', d.status = ${run.status} AND d.sha256 = decode(${run.sha256}, 'hex'),
           'executionId', d.execution_id,
+          'order', (SELECT e.run_order FROM ${table} e WHERE e.id = d.execution_id),
           'committedAt', d.created_at,
           'session', (SELECT ${sessionJson} FROM sessions s JOIN ${table} e ON e.session_id = s.id WHERE e.id = d.execution_id)
         )
@@ -173,6 +177,7 @@ function ownRow(run: ArchivableRun): FragmentSqlToken {
 function neighbourJson(run: ArchivableRun): FragmentSqlToken {
   return sql.fragment`jsonb_build_object(
     'id', e.id,
+    'order', e.run_order,
     'equal', ${saysTheSame(run)} AND e.data_dropped_at IS NULL,
     'committedAt', e.updated_at,
     'session', (SELECT ${sessionJson} FROM sessions s WHERE s.id = e.session_id)

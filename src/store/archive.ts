@@ -12,7 +12,7 @@ import { committedRunOf } from './committed-runs.ts';
 import type { Connection } from './database.ts';
 import { toDatabaseError } from './errors.ts';
 import { writeExecution } from './execution-writes.ts';
-import { holdEpoch, requireEpoch } from './leadership.ts';
+import { holdTerm, requireTerm, type Term } from './leadership.ts';
 import { quarantineRun } from './quarantine.ts';
 import { touchRepository } from './repositories.ts';
 import { insertDuplicate, insertTombstone, notifyCommitted, recordRun } from './run-records.ts';
@@ -26,21 +26,17 @@ import { drawRunOrder, lockSlot } from './slots.ts';
  *
  * The slot's lock orders those who work on one slot. All that decides is read at once under it, decided by pure
  * functions, and then written.
- * @param epoch of the leader that archives; absent: whether anybody leads does not matter
- * @throws DatabaseError when it could not be done now; StaleLeaderError when the epoch is not the current one
+ * @param term of the leader that archives; absent: whether anybody leads does not matter
+ * @throws DatabaseError when it could not be done now; StaleLeaderError when the term is over
  */
-export async function archiveRun(
-  pool: Connection,
-  run: ArchivableRun,
-  epoch?: number,
-): Promise<ArchiveOutcome> {
+export async function archiveRun(pool: Connection, run: ArchivableRun, term?: Term): Promise<ArchiveOutcome> {
   try {
-    return await pool.transaction((transaction) => archiveIn(transaction, run, epoch));
+    return await pool.transaction((transaction) => archiveIn(transaction, run, term));
   } catch (error) {
     const failure = toDatabaseError(error);
     if (failure.kind !== 'content') throw failure;
     return pool.transaction(async (transaction) => {
-      if (epoch !== undefined) await holdEpoch(transaction, epoch);
+      if (term !== undefined) await holdTerm(transaction, term);
       return quarantineRun(transaction, run, failure);
     });
   }
@@ -49,11 +45,11 @@ export async function archiveRun(
 async function archiveIn(
   transaction: Connection,
   run: ArchivableRun,
-  epoch: number | undefined,
+  term: Term | undefined,
 ): Promise<ArchivedRun | RejectedRun> {
-  await lockSlot(transaction, run, epoch);
+  await lockSlot(transaction, run, term?.epoch);
   const state = await getArchiveState(transaction, run);
-  if (epoch !== undefined) requireEpoch(epoch, state.epoch);
+  if (term !== undefined) requireTerm(term, state);
   return carryOut(transaction, run, state, decideArchive(run, state));
 }
 
@@ -87,6 +83,7 @@ async function write(
     disposition: decision.disposition,
     executionId: run.runId,
     committedAt,
+    order,
     session,
   });
   const committed = committedRunOf(run, archived.disposition, archived);
@@ -136,7 +133,7 @@ async function note(
   return archived;
 }
 
-interface Outcome extends Pick<ArchivedRun, 'disposition' | 'executionId' | 'committedAt'> {
+interface Outcome extends Pick<ArchivedRun, 'disposition' | 'executionId' | 'committedAt' | 'order'> {
   readonly session: ArchivedRun['session'] | null | undefined;
 }
 

@@ -13,17 +13,24 @@ const LOOK_AGAIN_MS = 25;
 
 const nothing = z.object({});
 
-/** Somebody else leads by now: what was still to be written is no longer this controller's to write. */
+/** A time of leading, over one database. */
+export interface Term {
+  readonly epoch: number;
+  /** `database_incarnation()`: a term ends with its database, even where a restored one counts the same epoch. */
+  readonly incarnation: string;
+}
+
+/** The term is over: what was still to be written is for the next one to write, whoever's it is. */
 export class StaleLeaderError extends DatabaseError {
-  constructor(epoch: number | undefined) {
-    super('stale_leader', undefined, new Error(`another controller leads since epoch ${epoch ?? 'unknown'}`));
+  constructor(message: string) {
+    super('stale_leader', undefined, new Error(message));
   }
 }
 
 /**
  * The terms of one controller as the leader, as Postgres counts them. The lease says who is to lead; but a controller that
  * was frozen does not know that it has lost it. Here that is found out where it matters: a transaction of another epoch
- * than the current one writes nothing.
+ * than the current one, or over another database than the one that it was counted in, writes nothing.
  *
  * It takes two statements. The first takes a shared lock on the transaction's epoch; the second, which sees all that was
  * committed before the lock was there, reads which epoch is the current one. Who begins a term commits its epoch and then
@@ -33,14 +40,14 @@ export class Leadership {
   /** For what the leader does beside archiving: each statement or transaction is of the current term, or fails. */
   readonly connection: Connection;
   readonly #pool: Connection;
-  #term: { readonly epoch: number; readonly superseded: AbortController } | undefined;
+  #current: { readonly term: Term; readonly over: AbortController } | undefined;
 
   constructor(pool: Connection) {
     this.#pool = pool;
     const fenced = <T>(work: (transaction: DatabaseTransactionConnection) => Promise<T>): Promise<T> =>
-      this.during((epoch) =>
+      this.during((term) =>
         pool.transaction(async (transaction) => {
-          await holdEpoch(transaction, epoch);
+          await holdTerm(transaction, term);
           return work(transaction);
         }),
       );
@@ -55,55 +62,60 @@ export class Leadership {
 
   /**
    * Begins a term: whoever led before writes nothing from now on.
-   * @returns a signal that aborts when it is found that somebody else has begun one since
+   * @returns the incarnation, and a signal that aborts when the term is found to be over
    * @throws DatabaseError, or the reason of the given signal
    */
-  async begin(signal: AbortSignal): Promise<AbortSignal> {
-    const epoch = await raiseEpoch(this.#pool);
-    await endEarlierTransactions(this.#pool, epoch, signal);
-    const superseded = new AbortController();
-    this.#term = { epoch, superseded };
-    return superseded.signal;
+  async begin(signal: AbortSignal): Promise<{ readonly incarnation: string; readonly over: AbortSignal }> {
+    const term = await raiseEpoch(this.#pool);
+    await endEarlierTransactions(this.#pool, term.epoch, signal);
+    const over = new AbortController();
+    this.#current = { term, over };
+    return { incarnation: term.incarnation, over: over.signal };
   }
 
   /**
-   * Does work of the current term, which has to hold to its epoch.
+   * Does work of the current term, which has to hold to it.
    * @throws StaleLeaderError when there is none, or it is over; and what the work throws
    */
-  async during<T>(work: (epoch: number) => Promise<T>): Promise<T> {
-    const term = this.#term;
-    if (term === undefined || term.superseded.signal.aborted) throw new StaleLeaderError(term?.epoch);
+  async during<T>(work: (term: Term) => Promise<T>): Promise<T> {
+    if (this.#current === undefined) throw new StaleLeaderError('this controller has not begun to lead');
+    const { term, over } = this.#current;
+    if (over.signal.aborted) throw new StaleLeaderError('this controller leads no more');
     try {
-      return await work(term.epoch);
+      return await work(term);
     } catch (error) {
-      if (error instanceof StaleLeaderError) term.superseded.abort(error);
+      if (error instanceof StaleLeaderError) over.abort(error);
       throw error;
     }
   }
 }
 
-/** The first statements of a transaction of this epoch. @throws StaleLeaderError when it is not the current one */
-export async function holdEpoch(transaction: Connection, epoch: number): Promise<void> {
+const currentTerm = z.object({ epoch: z.number().nullable(), incarnation: z.string() });
+
+/** The first statements of a transaction of this term. @throws StaleLeaderError when it is over */
+export async function holdTerm(transaction: Connection, term: Term): Promise<void> {
   await transaction.query(sql.prepared('lock_epoch', nothing)`
-    SELECT FROM pg_advisory_xact_lock_shared(${EPOCH_LOCKS}, ${epoch})
+    SELECT FROM pg_advisory_xact_lock_shared(${EPOCH_LOCKS}, ${term.epoch})
   `);
-  const row = z.object({ epoch: z.number() });
-  const current = await transaction.maybeOne(sql.prepared('find_epoch', row)`SELECT epoch FROM leadership`);
-  requireEpoch(epoch, current?.epoch);
+  const current = await transaction.one(sql.prepared('get_term', currentTerm)`
+    SELECT (SELECT epoch FROM leadership) AS epoch, database_incarnation() AS incarnation
+  `);
+  requireTerm(term, current);
 }
 
-/** @throws StaleLeaderError when the epoch of a transaction is not the current one, which it has read under its lock */
-export function requireEpoch(epoch: number, current: number | null | undefined): void {
-  if (epoch !== current) throw new StaleLeaderError(current ?? undefined);
+/** @throws StaleLeaderError when the term of a transaction is not the current one, which it has read under its lock */
+export function requireTerm(term: Term, current: z.infer<typeof currentTerm>): void {
+  if (term.incarnation !== current.incarnation) throw new StaleLeaderError('the database is another one');
+  if (term.epoch !== current.epoch) throw new StaleLeaderError(`epoch ${term.epoch} is over`);
 }
 
-async function raiseEpoch(pool: Connection): Promise<number> {
-  const { epoch } = await pool.one(sql.prepared('raise_epoch', z.object({ epoch: z.number() }))`
+function raiseEpoch(pool: Connection): Promise<Term> {
+  const row = z.object({ epoch: z.number(), incarnation: z.string() });
+  return pool.one(sql.prepared('raise_epoch', row)`
     INSERT INTO leadership (epoch) VALUES (1)
     ON CONFLICT (only_row) DO UPDATE SET epoch = leadership.epoch + 1, raised_at = now()
-    RETURNING epoch
+    RETURNING epoch, database_incarnation() AS incarnation
   `);
-  return epoch;
 }
 
 /**

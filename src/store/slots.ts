@@ -30,3 +30,21 @@ export async function drawRunOrder(connection: Connection): Promise<number> {
   `);
   return order;
 }
+
+const BATCH = 1_000_000;
+
+/**
+ * Draws places until they are above this one. After a restore the sequence lies behind what live objects hold. Drawing
+ * takes it forward alone, whoever else draws at the same moment.
+ */
+export async function raiseRunOrder(connection: Connection, above: number): Promise<void> {
+  let reached: number;
+  do {
+    ({ reached } = await connection.one(sql.prepared('raise_run_order', z.object({ reached: z.number() }))`
+      SELECT coalesce(max(nextval('run_order')), (SELECT last_value FROM run_order)) AS reached
+      FROM generate_series(1, (
+        SELECT least(${BATCH}, (${above}::bigint - last_value) / 1024 + 1) FROM run_order WHERE last_value <= ${above}::bigint
+      ))
+    `));
+  } while (reached <= above);
+}

@@ -55,6 +55,7 @@ describe('archiveRun', () => {
       disposition: 'inserted',
       executionId: run.runId,
       sha256: run.sha256,
+      order: 1024,
       committedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
       incarnation: expect.stringMatching(/^[0-9a-f]{16}$/),
       session: { id: expect.any(String), state: 'completed' },
@@ -493,3 +494,41 @@ describe('sessions', () => {
 function randomText(length: number): string {
   return Array.from({ length }, () => Math.floor(Math.random() * 36).toString(36)).join('');
 }
+
+describe('a run applied by hand, whose row a restore took away', () => {
+  test('comes back to its former place, and does not hide what came after it', async () => {
+    const { customerId } = await makeCustomer(pool);
+    const applied = makeRun({ customerId, data: { n: 1 } });
+    const first = await archiveRun(pool, applied);
+    const order = 'order' in first ? first.order : undefined;
+    expect(order).toBeGreaterThan(0);
+    const later = makeRun({ customerId, data: { n: 2 } });
+    await archiveRun(pool, later);
+    await pool.query(sql.type(z.object({}))`DELETE FROM validation_executions WHERE id = ${applied.runId}`);
+    expect(await archiveRun(pool, { ...applied, formerOrder: order ?? 0 })).toMatchObject({
+      disposition: 'inserted',
+      order,
+    });
+    expect((await listRows(pool, 'validation', customerId)).map(({ id }) => id)).toEqual([
+      later.runId,
+      applied.runId,
+    ]);
+  });
+
+  test('takes a fresh place when it moves forward, as ever', async () => {
+    const { customerId } = await makeCustomer(pool);
+    const running = makeRun({ customerId, status: 'running', data: { n: 1 } });
+    const first = await archiveRun(pool, running);
+    await archiveRun(pool, makeRun({ customerId, data: { n: 2 } }));
+    const formerOrder = ('order' in first && first.order) || 0;
+    await archiveRun(pool, { ...running, status: 'completed', formerOrder });
+    expect((await listRows(pool, 'validation', customerId))[0]).toMatchObject({ id: running.runId });
+  });
+
+  test('repeats its neighbour from the neighbour’s place', async () => {
+    const { customerId } = await makeCustomer(pool);
+    const row = await archiveRun(pool, makeRun({ customerId }));
+    const repeated = await archiveRun(pool, makeRun({ customerId }));
+    expect(repeated).toMatchObject({ disposition: 'duplicate', order: 'order' in row && row.order });
+  });
+});

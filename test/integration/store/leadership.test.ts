@@ -21,7 +21,7 @@ const STALE = { name: 'DatabaseError', kind: 'stale_leader' };
 
 async function beginTerm(pool: Connection) {
   const leadership = new Leadership(pool);
-  return { leadership, superseded: await leadership.begin(soon()) };
+  return { leadership, over: (await leadership.begin(soon())).over };
 }
 
 const countEffects = async (customerId: string) => ({
@@ -37,21 +37,21 @@ test('what the leader of before archives is refused, and the one that leads arch
   const before = await beginTerm(one);
   const now = await beginTerm(two);
   const archive = ({ leadership }: typeof before, pool: Connection) =>
-    leadership.during((epoch) => archiveRun(pool, run, epoch));
+    leadership.during((term) => archiveRun(pool, run, term));
   await expect(archive(before, one)).rejects.toMatchObject(STALE);
   expect(await countEffects(customerId)).toEqual({ rows: 0, transitions: 0, audited: 0, quarantined: 0 });
   expect(await archive(now, two)).toMatchObject({ disposition: 'inserted' });
   expect(await countEffects(customerId)).toMatchObject({ rows: 1, transitions: 2, audited: 1 });
-  expect([before.superseded.aborted, now.superseded.aborted]).toEqual([true, false]);
+  expect([before.over.aborted, now.over.aborted]).toEqual([true, false]);
 });
 
 test('a run that Postgres refuses is not quarantined by the leader of before', async () => {
   const { customerId } = await makeCustomer(one);
   const run = makeRun({ customerId, order: 1024, data: { bad: '\0' } });
-  const epochOf = ({ leadership }: Awaited<ReturnType<typeof beginTerm>>) =>
-    leadership.during((epoch) => Promise.resolve(epoch));
-  const before = await epochOf(await beginTerm(one));
-  const now = await epochOf(await beginTerm(two));
+  const termOf = ({ leadership }: Awaited<ReturnType<typeof beginTerm>>) =>
+    leadership.during((term) => Promise.resolve(term));
+  const before = await termOf(await beginTerm(one));
+  const now = await termOf(await beginTerm(two));
   await expect(archiveRun(one, run, before)).rejects.toMatchObject(STALE);
   expect(await countEffects(customerId)).toMatchObject({ quarantined: 0 });
   expect(await archiveRun(two, run, now)).toMatchObject({ disposition: 'quarantined' });
@@ -106,7 +106,7 @@ test('a frozen leader with an open transaction holds up nobody: it is ended, and
   const before = await beginTerm(one);
   const frozen = Promise.withResolvers<void>();
   const thawed = Promise.withResolvers<void>();
-  const stuck = before.leadership.during((epoch) =>
+  const stuck = before.leadership.during(({ epoch }) =>
     one.transaction(async (transaction) => {
       await lockSlot(transaction, run, epoch);
       await transaction.query(sql.type(z.object({}))`
@@ -120,7 +120,7 @@ test('a frozen leader with an open transaction holds up nobody: it is ended, and
   const outcome = stuck.catch((error: unknown) => error);
   await frozen.promise;
   const { leadership } = await beginTerm(two);
-  expect(await leadership.during((epoch) => archiveRun(two, run, epoch))).toMatchObject({
+  expect(await leadership.during((term) => archiveRun(two, run, term))).toMatchObject({
     disposition: 'inserted',
   });
   thawed.resolve();
@@ -134,7 +134,7 @@ test('of many who begin a term at once, one leads in the end', async () => {
     terms.map(({ leadership }) => leadership.connection.query(sql.unsafe`SELECT`)),
   );
   expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-  expect(terms.filter(({ superseded }) => superseded.aborted)).toHaveLength(7);
+  expect(terms.filter(({ over }) => over.aborted)).toHaveLength(7);
 });
 
 test('a controller of a version that knows no epoch archives on, whoever leads', async () => {
@@ -143,7 +143,7 @@ test('a controller of a version that knows no epoch archives on, whoever leads',
   const run = makeRun({ customerId, order: 1024 });
   expect(await archiveRun(one, run)).toMatchObject({ disposition: 'inserted' });
   const { leadership } = await beginTerm(two);
-  expect(await leadership.during((epoch) => archiveRun(two, run, epoch))).toMatchObject({
+  expect(await leadership.during((term) => archiveRun(two, run, term))).toMatchObject({
     disposition: 'unchanged',
   });
 });

@@ -33,10 +33,12 @@ import { verifyReceipts } from '../../../src/store/receipts.ts';
 import { getRepositoryAccess } from '../../../src/store/repository-access.ts';
 import { retrievePhases } from '../../../src/store/retrieve.ts';
 import { notifyCommitted } from '../../../src/store/run-records.ts';
+import { raiseRunOrder } from '../../../src/store/slots.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { callAgentStatements, fillAgentTables } from './agent-statements.ts';
 import { AUDIT_READS_ALL, callAuditStatements, fillAudit } from './audit-statements.ts';
 import { makeCustomer, makeRun, openDatabase, repository } from './builders.ts';
+import { callDoctorStatements, DOCTOR_READS_ALL } from './doctor-statements.ts';
 import { callIdempotencyStatements, fillIdempotencyKeys } from './idempotency-statements.ts';
 import { callWebhookStatements, fillWebhooks } from './webhook-statements.ts';
 
@@ -108,7 +110,7 @@ test('a page of what agents list is the first rows of an index, however long the
 const SETTING = 'read_as_of_now';
 
 /** What reads all there is on purpose: all customers, and all of a repository, which here holds half of each table. */
-const READS_ALL = new Set(['list_customers', 'list_executions', ...AUDIT_READS_ALL]);
+const READS_ALL = new Set(['list_customers', 'list_executions', ...AUDIT_READS_ALL, ...DOCTOR_READS_ALL]);
 
 const plan = z.looseObject({
   'Node Type': z.string(),
@@ -209,6 +211,7 @@ async function callEverything(pool: Connection): Promise<void> {
   await callAuditStatements(pool, customerId);
   await callWebhookStatements(pool, customerId);
   await callIdempotencyStatements(pool, customerId);
+  await callDoctorStatements(pool, customerId);
   await callLeadership(pool);
   await currentIncarnation(pool);
   await listPendingMigrations(pool);
@@ -218,6 +221,7 @@ async function callLeadership(pool: Connection): Promise<void> {
   const leadership = new Leadership(pool);
   await leadership.begin(AbortSignal.timeout(5_000));
   await currentIncarnation(leadership.connection);
+  await raiseRunOrder(pool, 1);
 }
 
 async function callArchive(pool: Connection, customerId: string): Promise<void> {
