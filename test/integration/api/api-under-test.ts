@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { sql } from 'slonik';
 import { afterAll } from 'vitest';
 import { z } from 'zod';
@@ -9,11 +9,11 @@ import type { TokenIssuer } from '../../../src/api/tokens/token-issuer.ts';
 import { createTokenVerifier } from '../../../src/api/tokens/token-verifier.ts';
 import type { BacklogBounds } from '../../../src/api/unarchived-backlog.ts';
 import { createCache } from '../../../src/cache/cache.ts';
-import { type LimitSettings } from '../../../src/config.ts';
+import type { Config, LimitSettings } from '../../../src/config.ts';
 import { Controller } from '../../../src/controller/controller.ts';
 import { createControllerObserver } from '../../../src/controller/controller-observer.ts';
-import { createPostgresArchive } from '../../../src/controller/postgres-archive.ts';
 import { createDoctorJob } from '../../../src/controller/doctor/doctor-job.ts';
+import { createPostgresArchive } from '../../../src/controller/postgres-archive.ts';
 import { createKubeClient, type KubeClient } from '../../../src/kube/client.ts';
 import { createEventRecorder } from '../../../src/kube/event-recorder.ts';
 import type { KubeResource } from '../../../src/kube/resource.ts';
@@ -27,8 +27,7 @@ import { addForgeAccount, verifyForgeAccount } from '../../../src/store/forge-ac
 import { Leadership } from '../../../src/store/leadership.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import { observeCache, observeDatabase } from '../../../src/telemetry/observers.ts';
-
-const silent = pino({ level: 'silent' });
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 
 export interface ApiUnderTest {
   /** Without a slash at the end. */
@@ -59,6 +58,8 @@ export interface ApiOptions {
   readonly auditReads?: boolean;
   /** For webhooks. */
   readonly allowPrivateAddresses?: boolean;
+  /** How much is kept while Kubernetes is away; the defaults where it says nothing. */
+  readonly inbox?: Partial<Config['inbox']>;
   /** Registers routes of the test's own. */
   readonly routes?: (app: FastifyInstance) => void;
 }
@@ -77,12 +78,13 @@ export async function startApi({
   databaseUrl,
   namespace,
   tokenIssuers = [],
-  logger = silent,
+  logger = runLogger('api'),
   redisUrl,
   limits = {},
   unarchived = {},
   auditReads = false,
   allowPrivateAddresses = false,
+  inbox = {},
   routes = () => undefined,
 }: ApiOptions): Promise<ApiUnderTest> {
   const metrics = createMetrics({ defaultMetrics: false });
@@ -111,6 +113,7 @@ export async function startApi({
     kubernetes: client,
     namespaceOf: () => namespace,
     tokens: createTokenVerifier(tokenIssuers),
+    inbox: { runs: 5_000, bytes: 268_435_456, ...inbox },
     idempotency: { enabled: true, ttlSeconds: 86_400 },
     limits: { ...GENEROUS, ...limits },
     unarchived: { maxRuns: 5_000, maxBytes: 268_435_456, ...unarchived },
@@ -154,7 +157,7 @@ export async function startController(options: {
   databaseUrl: string;
 }): Promise<void> {
   const { kubeconfigPath, databaseUrl } = options;
-  const logger = silent;
+  const logger = runLogger('controller');
   const database = await createDatabase({
     url: databaseUrl,
     poolMax: 5,

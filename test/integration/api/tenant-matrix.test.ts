@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { pino } from 'pino';
 import { describe, expect, inject, test } from 'vitest';
 import { problemSchema } from '../../../src/api/problem.ts';
 import { tokenIssuer } from '../../../src/api/tokens/token-issuer.ts';
@@ -7,6 +6,7 @@ import { addForgeAccount } from '../../../src/store/forge-accounts.ts';
 import { SCOPES } from '../../../src/store/principal.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { freshNamespace } from '../../fixtures/kubernetes.ts';
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 import {
   type ApiAnswer,
   claimNamespace,
@@ -33,7 +33,7 @@ const api = await startApi({
     tokenIssuer.parse({ issuer: issuer.url, audience: AUDIENCE }),
     tokenIssuer.parse({ kind: 'github-actions', jwksUrl: issuer.jwksUrl, audience: AUDIENCE }),
   ],
-  logger: pino({ level: 'debug' }, { write: (line: string) => lines.push(line) }),
+  logger: runLogger('api', (line) => lines.push(line)),
 });
 await startController({ kubeconfigPath, databaseUrl });
 const [asker, victim] = [
@@ -322,7 +322,8 @@ const CALLERS: readonly { readonly caller: string; readonly headers: Record<stri
 ];
 
 describe.each(CALLERS)('another tenant, with $caller,', ({ caller, headers }) => {
-  test.each(asks)('$route by $name', async ({ want, wantForJob = 403, ...ask }) => {
+  test.each(asks)('$route by $name', async (ask) => {
+    const { want, wantForJob = 403 } = ask;
     const from = lines.length;
     const [of, ofNobody] = [await request(ask, headers, theirs), await request(ask, headers, nobodys)];
     expect(of.status).toBe(caller === 'a CI job' ? wantForJob : want);

@@ -2,6 +2,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { exportSPKI, importJWK, type JWK, type JWTPayload, SignJWT } from 'jose';
 import { OAuth2Server } from 'oauth2-mock-server';
 import { afterAll } from 'vitest';
+import { runLog } from '../../fixtures/run-log/of-test.ts';
 
 /** What a token says, over what a good one would; null leaves a claim out. */
 export type ClaimChanges = Readonly<Record<string, unknown>>;
@@ -37,9 +38,12 @@ export async function startTokenIssuer(algorithm = 'RS256'): Promise<TokenIssuer
     jwksUrl: `${url}/jwks`,
     async sign(changes, header = { kid: key.kid }) {
       const { kid } = header;
-      return new SignJWT(claimsOf(changes))
+      const token = await new SignJWT(claimsOf(changes))
         .setProtectedHeader({ alg: algorithm, ...(kid !== undefined && { kid }) })
         .sign(await importJWK(key, algorithm));
+      runLog().addSecret({ kind: 'JWT', secret: token });
+      runLog().addSecret({ kind: 'signature of a JWT', secret: token.slice(token.lastIndexOf('.') + 1) });
+      return token;
     },
     async forge(forged, changes) {
       const input = [{ alg: forged, kid: key.kid }, claimsOf(changes)].map(encode).join('.');

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { tokenIssuer } from '../../../src/api/tokens/token-issuer.ts';
 import { createCustomer, findCustomer } from '../../../src/store/customers.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { freshNamespace } from '../../fixtures/kubernetes.ts';
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 import { claimNamespace, makeTenant, send, startApi } from './api-under-test.ts';
 import { type ClaimChanges, startTokenIssuer } from './token-issuer-under-test.ts';
 
@@ -37,7 +37,7 @@ const api = await startApi({
     { kind: 'github-actions', jwksUrl: github.jwksUrl, audience: AUDIENCE },
     { issuer: asleep.url, audience: AUDIENCE },
   ].map((issuer) => tokenIssuer.parse(issuer)),
-  logger: pino({ level: 'debug' }, { write: (line: string) => lines.push(line) }),
+  logger: runLogger('api', (line) => lines.push(line)),
 });
 const tenant = await makeTenant(api.pool);
 const customerName = (await findCustomer(api.pool, tenant.customerId))?.name;

@@ -1,9 +1,9 @@
-import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebhookDelivery } from '../../../src/controller/webhook-delivery.ts';
 import { createWebhookSender } from '../../../src/controller/webhook-sender.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 import { openDatabase } from '../store/builders.ts';
 import { startReceiver, verified } from '../webhooks/receiver.ts';
 import { type CliResult, runCli } from './run-cli.ts';
@@ -128,7 +128,7 @@ async function adminJson(args: string) {
 async function deliver(count: number): Promise<void> {
   const metrics = createMetrics({ defaultMetrics: false });
   const { pool } = database;
-  const logger = pino({ level: 'silent' });
+  const logger = runLogger('webhooks');
   const delivery = new WebhookDelivery({ pool, sender, metrics, logger, concurrency: 4 });
   while (countAttempts(await metrics.expose()) < count) {
     await delivery.run(new AbortController().signal);

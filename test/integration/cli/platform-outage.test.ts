@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PhaseDataClient } from '../../../src/client/phase-data-client.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { freshNamespace, ownKubernetes } from '../../fixtures/kubernetes.ts';
+import { runLog } from '../../fixtures/run-log/of-test.ts';
 import { closedPort } from '../../fixtures/scripted-server.ts';
 import { runCli } from './run-cli.ts';
 
@@ -126,8 +127,13 @@ function startProcess(role: 'api' | 'controller'): ChildProcess {
     HOST: '127.0.0.1',
     PORT: new URL(apiUrl).port,
     METRICS_PORT: String(metricsPort),
+    LOG_LEVEL: 'debug',
   };
-  return spawn(process.execPath, [MAIN, role], { env, stdio: 'ignore' });
+  runLog().addEnvironment(env);
+  const child = spawn(process.execPath, [MAIN, role], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const keep = runLog().writer(role);
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', keep);
+  return child;
 }
 
 /** Waits until the address answers 200; the test's own time limit ends the wait. */

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { runLog } from '../../fixtures/run-log/of-test.ts';
 
 export interface CliResult {
   readonly code: number | null;
@@ -21,7 +22,7 @@ const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 export async function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: options.cwd,
-    env: { PATH: process.env['PATH'], ...options.env },
+    env: { PATH: process.env['PATH'], LOG_LEVEL: 'debug', ...options.env },
   });
   child.stdin.on('error', () => {
     // The program may end without having read its input.
@@ -31,5 +32,15 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
     child.on('error', reject).on('close', resolve);
   });
   const [code, stdout, stderr] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
+  runLog().addEnvironment(options.env ?? {});
+  // What a command prints is for its caller, who may be given a key; what it logs, and says beside, is not.
+  runLog().writer(`cli-${args[0] ?? ''}`)(`${stderr}\n${logLinesOf(stdout)}`);
   return { code, stdout, stderr };
+}
+
+function logLinesOf(stdout: string): string {
+  return stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{"level":'))
+    .join('\n');
 }

@@ -1,14 +1,14 @@
-import { pino } from 'pino';
 import { afterAll, expect, test } from 'vitest';
 import { checkPolicies } from '../../../src/controller/policy-check.ts';
 import { createKubeClient } from '../../../src/kube/client.ts';
 import { POLICY_NAMES } from '../../../src/resources/policies.ts';
 import { ownKubernetes } from '../../fixtures/kubernetes.ts';
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 
 const { kubeconfigPath } = await ownKubernetes();
 const client = createKubeClient(
   { kind: 'kubeconfig', path: kubeconfigPath },
-  { logger: pino({ level: 'silent' }) },
+  { logger: runLogger('controller') },
 );
 afterAll(() => client.close());
 

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { pino } from 'pino';
 import { afterAll, inject } from 'vitest';
 import { createKubeClient } from '../../../src/kube/client.ts';
 import type { KubeResource } from '../../../src/kube/resource.ts';
@@ -12,6 +11,7 @@ import { type Connection, createDatabase } from '../../../src/store/database.ts'
 import { addForgeAccount, verifyForgeAccount } from '../../../src/store/forge-accounts.ts';
 import { freshNamespace } from '../../fixtures/kubernetes.ts';
 import { type Environment, type RoleProcess, roleProcesses } from '../../fixtures/processes.ts';
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 
 /** A customer, and what it needs for both ways in. */
 export interface Tenant {
@@ -53,7 +53,7 @@ export interface WorldOptions {
 
 /** Call it at the top level; what it opened and started is gone at the end of the file. */
 export async function createWorld({ kubeconfigPath, databaseUrl }: WorldOptions): Promise<World> {
-  const logger = pino({ level: 'silent' });
+  const logger = runLogger('world');
   const database = await createDatabase({ url: databaseUrl, poolMax: 4, applicationName: 'world', logger });
   const client = createKubeClient({ kind: 'kubeconfig', path: kubeconfigPath }, { logger });
   afterAll(async () => {

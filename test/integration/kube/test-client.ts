@@ -1,13 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pino from 'pino';
 import { afterAll, inject } from 'vitest';
 import { createKubeClient, type KubeClient, type KubeClientObserver } from '../../../src/kube/client.ts';
 import type { KubeObject } from '../../../src/kube/kube-object.ts';
 import type { ResourceDefinition } from '../../../src/kube/resource.ts';
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 
-export const logger = pino({ level: 'silent' });
+export const logger = runLogger('kube');
 
 export const CONFIG_MAPS: ResourceDefinition = {
   group: '',

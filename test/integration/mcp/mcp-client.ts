@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { type CallToolResult, Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { startMcpHttp } from '../../../src/mcp/http-server.ts';
+import { runLog } from '../../fixtures/run-log/of-test.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 
@@ -26,6 +27,7 @@ export async function connectStdio(
   { controllerUrl, token, retries = 0 }: McpServerSettings,
   era: Era = 'legacy',
 ): Promise<McpSession> {
+  runLog().addSecret({ kind: 'MESH_JWT_TOKEN', secret: token });
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [MAIN, 'mcp'],
@@ -37,6 +39,8 @@ export async function connectStdio(
     },
     stderr: 'pipe',
   });
+  const keep = runLog().writer('mcp');
+  transport.stderr?.on('data', (chunk: Buffer) => keep(chunk.toString()));
   const client = makeClient(era);
   await client.connect(transport);
   return { client, close: () => client.close() };

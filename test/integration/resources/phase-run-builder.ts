@@ -1,19 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { pino } from 'pino';
 import { createKubeClient, type KubeClient } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/kube-error.ts';
 import { API_VERSION, KIND } from '../../../src/resources/phase-run.ts';
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 
 /** Anything that may stand in JSON; near misses are wrong on purpose. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type JsonMap = { [key: string]: Json };
 
-/** A client whose log is silent. */
 export function connect(kubeconfigPath: string): KubeClient {
-  return createKubeClient(
-    { kind: 'kubeconfig', path: kubeconfigPath },
-    { logger: pino({ level: 'silent' }) },
-  );
+  return createKubeClient({ kind: 'kubeconfig', path: kubeconfigPath }, { logger: runLogger('client') });
 }
 
 /** A validation that is accepted, with some of its spec replaced; undefined removes a field. */

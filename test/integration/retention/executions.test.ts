@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
-import { pino } from 'pino';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createRetentionJobs } from '../../../src/controller/retention-jobs.ts';
 import { measureOldExecutions, purgeOldExecutions } from '../../../src/controller/retention-round.ts';
@@ -17,6 +16,7 @@ import { retrievePhases } from '../../../src/store/retrieve.ts';
 import { lockSlot } from '../../../src/store/slots.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 import { makeCustomer, makeRun, openDatabase, repository } from '../store/builders.ts';
 import { countRows, listRows } from '../store/rows.ts';
 
@@ -244,7 +244,7 @@ describe('a legal hold', () => {
     const hold = await pool.transaction((transaction) =>
       addLegalHold(transaction, held(subject()), 'a lawsuit'),
     );
-    await drop();
+    await purgeOldExecutions(pool, 'payloads', { ...round, defaults: { executionDays: 0, payloadDays: 90 } });
     const data = await client.query('SELECT branch FROM validation_executions WHERE data_dropped_at IS NULL');
     expect(data.rows.map(({ branch }) => String(branch)).toSorted()).toEqual(left);
     await purge();
@@ -298,23 +298,25 @@ describe('a round', () => {
       await archived(400 + n, { phase, commitSha: `c${n}`, issueNumber: n + 1, data: { n } });
     await archived(100);
     const foretold = [
-      ...(await measureOldExecutions(pool, 'payloads', defaults)),
       ...(await measureOldExecutions(pool, 'executions', defaults)),
+      ...(await measureOldExecutions(pool, 'payloads', defaults)),
     ];
-    expect(await measureOldExecutions(pool, 'executions', defaults)).toHaveLength(3);
+    expect(foretold.map(({ loss, rows }) => [loss, rows])).toEqual([
+      ['executions', 2],
+      ['executions', 2],
+      ['executions', 2],
+      ['payloads', 1],
+    ]);
     expect(await countRows(pool, 'run_tombstones', customerId)).toBe(0);
-    const payloads = await drop();
-    expect(payloads).toEqual(foretold.filter(({ loss }) => loss === 'payloads'));
     const executions = await purge();
-    // The data of these rows is gone by now.
-    const rows = (each: readonly { rows: number }[]) => each.map((one) => one.rows);
-    expect(rows(executions)).toEqual(rows(foretold.filter(({ loss }) => loss === 'executions')));
+    const payloads = await drop();
+    expect([...executions, ...payloads]).toEqual(foretold);
     const { rows: events } = await client.query(
       `SELECT event_type, metadata FROM audit_events WHERE event_type LIKE 'retention.%' ORDER BY id`,
     );
     expect(events.map(({ event_type: type, metadata }) => [type, metadata.phase, metadata.rows])).toEqual([
-      ...payloads.map((each) => ['retention.data_dropped', each.phase, each.rows]),
       ...executions.map((each) => ['retention.purged', each.phase, each.rows]),
+      ...payloads.map((each) => ['retention.data_dropped', each.phase, each.rows]),
     ]);
     while ((await sealAuditEvents(pool, customerId, 500)) > 0);
     expect(await verifyAuditChain(pool, customerId)).not.toHaveProperty('broken');
@@ -332,12 +334,12 @@ describe('a round', () => {
       quarantineDays: 365,
       tombstoneDays: 365,
     };
-    const logger = pino({ level: 'silent' });
+    const logger = runLogger('retention');
     const [job] = createRetentionJobs({ pool, metrics, logger, settings, livePhaseRuns: () => [] });
     await job?.run(never);
     const text = await metrics.expose();
     expect(text).toMatch(/phaserun_retention_removed_rows_total\{kind="executions"\} 1\n/);
-    expect(text).toMatch(/phaserun_retention_removed_rows_total\{kind="payloads"\} 2\n/);
+    expect(text).toMatch(/phaserun_retention_removed_rows_total\{kind="payloads"\} 1\n/);
     expect(text).toMatch(/phaserun_retention_last_success_timestamp_seconds\{kind="executions"\} 1\d{9}/);
     expect(text).toMatch(/phaserun_retention_oldest_execution_age_seconds 86\d{5}/);
   });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { type EmbeddedPostgres, startPostgres } from '../../../src/embedded/postgres.ts';
 import { migrate } from '../../../src/store/migrate.ts';
+import { runLog } from '../../fixtures/run-log/of-test.ts';
 
 /** A migrated Postgres for a file that stops and restarts it; gone at its end. */
 export async function ownPostgres(): Promise<EmbeddedPostgres> {
@@ -12,8 +13,10 @@ export async function ownPostgres(): Promise<EmbeddedPostgres> {
   const postgres = await startPostgres({ directory: join(directory, 'postgres'), durable: false });
   afterAll(async () => {
     await postgres.stop();
+    runLog().keepFiles(directory);
     await rm(directory, { recursive: true });
   });
+  runLog().addEnvironment({ DATABASE_URL: postgres.url });
   await migrate(postgres.url);
   return postgres;
 }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { pino } from 'pino';
 import { sql } from 'slonik';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -29,6 +28,7 @@ import {
 } from '../../../src/store/webhook-subscriptions.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 import { makeCustomer, makeRun, openDatabase } from '../store/builders.ts';
 import { type Receiver, startReceiver, verified } from './receiver.ts';
 
@@ -42,7 +42,7 @@ const sender = createWebhookSender({
 });
 afterAll(() => Promise.all([database.close(), sender.close()]));
 
-const logger = pino({ level: 'silent' });
+const logger = runLogger('webhooks');
 const metrics = createMetrics({ defaultMetrics: false });
 const never = new AbortController().signal;
 

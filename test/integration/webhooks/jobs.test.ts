@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { pino } from 'pino';
 import { sql } from 'slonik';
 import { afterAll, expect, test } from 'vitest';
 import { runJobs } from '../../../src/controller/background-job.ts';
@@ -10,6 +9,7 @@ import { archiveRun } from '../../../src/store/archive.ts';
 import { createWebhookSubscription } from '../../../src/store/webhook-subscriptions.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 import { makeCustomer, makeRun, openDatabase } from '../store/builders.ts';
 import { startReceiver } from './receiver.ts';
 
@@ -20,7 +20,7 @@ afterAll(() => Promise.all([database.close(), sender.close()]));
 
 test('who leads delivers what happens, measures what is left, and clears the log; afterwards it measures nothing', async () => {
   const metrics = createMetrics({ defaultMetrics: false });
-  const logger = pino({ level: 'silent' });
+  const logger = runLogger('jobs');
   const receiver = await startReceiver();
   const { customerId } = await makeCustomer(pool);
   const webhook = { customerId, url: receiver.url, eventTypes: WEBHOOK_EVENT_TYPES, secret: randomBytes(32) };

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { pino } from 'pino';
 import { sql } from 'slonik';
 import { afterAll, describe, expect, inject, test } from 'vitest';
 import { z } from 'zod';
@@ -9,6 +8,7 @@ import { WEBHOOK_EVENT_TYPES } from '../../../src/domain/webhook-event.ts';
 import { SUBSCRIPTION_LIMIT } from '../../../src/store/webhook-subscriptions.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { freshNamespace } from '../../fixtures/kubernetes.ts';
+import { runLogger } from '../../fixtures/run-log/of-test.ts';
 import { type ApiUnderTest, makeTenant, send, startApi, type Tenant } from '../api/api-under-test.ts';
 import { startReceiver, verified } from './receiver.ts';
 
@@ -226,7 +226,7 @@ async function deliver(): Promise<void> {
     pool: api.pool,
     sender,
     metrics: api.metrics,
-    logger: pino({ level: 'silent' }),
+    logger: runLogger('webhooks'),
     concurrency: 4,
   });
   await delivery.run(new AbortController().signal);
