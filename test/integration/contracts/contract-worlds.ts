@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { inject } from 'vitest';
+import { inject, vi } from 'vitest';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { freshNamespace, ownKubernetes } from '../../fixtures/kubernetes.ts';
 import { ownRedis } from '../../fixtures/redis.ts';
-import { type ApiUnderTest, startApi, startController } from '../api/api-under-test.ts';
+import { type ApiUnderTest, send, startApi, startController, type Tenant } from '../api/api-under-test.ts';
 
 /** One of the two installations that every row of the contracts is tried in. */
 export interface ContractWorld {
@@ -37,8 +38,23 @@ export async function createContractWorlds({
   };
   const worlds: ContractWorld[] = [{ world: 'without Redis', ...(await start()) }];
   if (redis !== undefined) worlds.push({ world: 'with Redis', ...(await start(redis.url)) });
+  // A control plane that has just begun to serve a kind turns the first requests away.
+  for (const { api } of worlds) await vi.waitFor(() => api.phaseRuns.list({ namespace }), 20_000);
+  for (const { api, redisUrl } of worlds) if (redisUrl !== undefined) await reachRedis(api);
   if (withController) await startController({ kubeconfigPath, databaseUrl });
   return worlds;
+}
+
+async function reachRedis(api: ApiUnderTest): Promise<void> {
+  await vi.waitFor(async () => {
+    const { redis } = (await send(api, '/health')).body;
+    if (redis !== 'connected') throw new Error(`Redis is ${redis}`);
+  }, 10_000);
+}
+
+/** A repository of the tenant's that no other test uses. */
+export function freshRepository({ owner }: Pick<Tenant, 'owner'>): string {
+  return `${owner}/repo-${randomBytes(4).toString('hex')}`;
 }
 
 /** The keys that Redis has, whose names match. */

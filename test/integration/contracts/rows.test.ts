@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+
+/** What clients rely on, row by row, as the tables and lists of the wire formats name it; by the file that tries it. */
+const ROWS = {
+  'store-fields': [
+    '`phase`',
+    '`repo`',
+    '`commitSha` (`commit_sha`)',
+    '`issueNumber` (`issue_number`)',
+    '`branch`',
+    '`pipelineRunId` (`pipeline_run_id`)',
+    '`forge` / `forge_type`',
+    '`status`, `startedAt`, `completedAt`, `errorMessage`',
+    '`runId` (`run_id`)',
+    '`data`',
+    'Camel wins',
+  ],
+  'store-data': ['flat', 'wrapped', 'scan', 'validation', 'mitigation', 'Derived columns', '200', '202'],
+  retrieve: [
+    '`200`',
+    'scan',
+    'validation, mitigation',
+    'Newest',
+    'The key is always `issue-<n>`',
+    'Parameter order',
+    'Camel and snake parameter names',
+    'Optional `forge`, `pipelineRunId` filters',
+  ],
+  errors: [
+    'application/problem+json',
+    '401 `AUTH_REQUIRED`',
+    '401 `INVALID_API_KEY`',
+    '403 `NAMESPACE_FORBIDDEN`',
+    '403 `FORGE_ACCOUNT_NOT_VERIFIED`',
+    '400',
+    '413',
+    '415',
+    '422',
+    '429',
+    '503',
+    'Never a 500',
+  ],
+  'phase-data': [
+    '`POST /api/v1/phase_data`',
+    '`GET /api/v1/phase_data/:repository/:issue_number`',
+    '`DELETE /api/v1/phase_data/:repository/:issue_number`',
+    'Same rows, same rules',
+  ],
+  'red-green': [
+    'On the vulnerable commit',
+    'After the fix',
+    'Infrastructure failures',
+    'Counts alone',
+    'No outcomes',
+    'Empty result arrays',
+    '100, 50, 0',
+    'Inverted validation',
+    'Unproven mitigation',
+    'A contradicting score',
+  ],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+describe.each(Object.entries(ROWS))('%s', (file, rows) => {
+  const source = readFileSync(`${import.meta.dirname}/${file}.test.ts`, 'utf8');
+  const titles = [...source.matchAll(/^ {2}test\(\s*(['"])(.*)\1,/gm)].map(([, , title = '']) => title);
+
+  test('every row has one test that is named after it, and no test is without a row', () => {
+    const named = titles.map((title) => rows.find((row) => title.startsWith(`${row}: `)) ?? title);
+    expect(named.toSorted()).toEqual([...rows].toSorted());
+  });
+
+  test('each is tried with Redis and without', () => {
+    expect(source).toContain('describe.each(await createContractWorlds(');
+  });
+});
