@@ -1,5 +1,11 @@
 import { isUtf8 } from 'node:buffer';
-import { findUnstorable, type PathStep, spellPath, type Unstorable } from './unstorable.ts';
+import {
+  findUnstorable,
+  type PathStep,
+  spellPath,
+  type Unstorable,
+  WRITTEN_OUT_LIMIT,
+} from './unstorable.ts';
 
 export { findUnstorable } from './unstorable.ts';
 
@@ -11,8 +17,9 @@ export type ParsedJson =
  * Parses JSON such that what it gives is what was sent, or says which part would not be: bytes that are not
  * UTF-8, what `findUnstorable` finds, and numbers that a double changes. A path of '' is the whole
  * text. A key that is there twice counts as `JSON.parse` counts it: the last.
+ * @param writtenOutLimit digits that numbers with exponents may come to in all, written out in full
  */
-export function parseJsonExactly(text: string | Buffer): ParsedJson {
+export function parseJsonExactly(text: string | Buffer, writtenOutLimit = WRITTEN_OUT_LIMIT): ParsedJson {
   if (typeof text !== 'string' && !isUtf8(text)) return { ok: false, path: '', message: 'must be UTF-8' };
   const source = text.toString();
   let value: unknown;
@@ -22,7 +29,7 @@ export function parseJsonExactly(text: string | Buffer): ParsedJson {
     return { ok: false, path: '', message: `must be JSON: ${describe(error)}` };
   }
   // The order matters: only what is known to be shallow may be parsed again with a reviver, which recurses.
-  const problem = findUnstorable(value) ?? findInexactNumber(source);
+  const problem = findUnstorable(value, '', writtenOutLimit) ?? findInexactNumber(source);
   return problem === undefined ? { ok: true, value } : { ok: false, ...problem };
 }
 

@@ -34,4 +34,6 @@ test('room is counted in bytes, quotes and all', () => {
   expect(fitsMetadata({ a: 'x'.repeat(METADATA_LIMIT_BYTES - around) })).toBe(true);
   expect(fitsMetadata({ a: 'x'.repeat(METADATA_LIMIT_BYTES - around + 1) })).toBe(false);
   expect(fitsMetadata({ a: 'é'.repeat(METADATA_LIMIT_BYTES / 2) })).toBe(false);
+  expect(fitsMetadata({ a: Array(200).fill(1e300) })).toBe(true);
+  expect(fitsMetadata({ a: Array(300).fill(1e300) })).toBe(false);
 });

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from './run.ts';
 import { canTransition, type SessionState } from './session.ts';
+import { findUnstorable } from './unstorable.ts';
 
 /** What an agent may say happened, and the state that a session is in afterwards. */
 export const SESSION_EVENTS = { activate: 'active', complete: 'completed', fail: 'failed' } as const;
@@ -48,7 +49,10 @@ export function decideSessionChange(
     : { kind: 'update', to };
 }
 
-/** Whether a session may hold so much. */
+/** Whether a session may hold so much, also as Postgres writes its numbers. */
 export function fitsMetadata(metadata: JsonObject): boolean {
-  return Buffer.byteLength(JSON.stringify(metadata)) <= METADATA_LIMIT_BYTES;
+  return (
+    Buffer.byteLength(JSON.stringify(metadata)) <= METADATA_LIMIT_BYTES &&
+    findUnstorable(metadata, 'metadata', METADATA_LIMIT_BYTES) === undefined
+  );
 }

@@ -16,11 +16,15 @@ export interface Unstorable {
 /**
  * Finds the first thing in a parsed JSON value that would not come back as it went in: strings or keys
  * with NUL or a lone surrogate (Postgres refuses them), numbers beyond a double, numbers with exponents beyond
- * {@link WRITTEN_OUT_LIMIT} digits together, nesting beyond {@link MAX_DEPTH}, and keys that reach for a prototype. `path` names the value itself in what is found; a
+ * so many digits together, nesting beyond {@link MAX_DEPTH}, and keys that reach for a prototype. `path` names the value itself in what is found; a
  * value that has one lies a level down in its document, and is allowed a level less.
  */
-export function findUnstorable(value: unknown, path = ''): Unstorable | undefined {
-  const bad = search(value, path === '' ? 0 : 1, { digits: WRITTEN_OUT_LIMIT });
+export function findUnstorable(
+  value: unknown,
+  path = '',
+  writtenOutLimit = WRITTEN_OUT_LIMIT,
+): Unstorable | undefined {
+  const bad = search(value, path === '' ? 0 : 1, { digits: writtenOutLimit, limit: writtenOutLimit });
   return bad && { path: spellPath(path, bad.steps.toReversed()), message: bad.message };
 }
 
@@ -51,6 +55,7 @@ interface Found {
 /** What numbers with exponents may still take when they are written out. */
 interface Room {
   digits: number;
+  readonly limit: number;
 }
 
 const PATH_LIMIT = 200;
@@ -79,7 +84,7 @@ function searchNumber(value: number, room: Room): Found | undefined {
   if (value === 0 || (size >= 1e-6 && size < 1e21)) return undefined;
   room.digits -= Math.abs(Math.log10(size));
   return room.digits < 0
-    ? found(`must not bring the numbers, written out in full, beyond ${WRITTEN_OUT_LIMIT} digits`)
+    ? found(`must not bring the numbers, written out in full, beyond ${room.limit} digits`)
     : undefined;
 }
 

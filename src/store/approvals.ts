@@ -2,7 +2,16 @@ import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import { APPROVAL_STATUSES, type ApprovalStatus, type Decision } from '../domain/approval.ts';
 import type { Connection } from './database.ts';
-import { LAST_UUID, type Page, type PageRequest, positionOf, startOf, toPage, variantOf } from './page.ts';
+import {
+  LAST_UUID,
+  type Page,
+  type PageRequest,
+  positionOf,
+  startOf,
+  toPage,
+  variantOf,
+  withinPage,
+} from './page.ts';
 
 const approvalRow = z.object({
   id: z.string(),
@@ -86,6 +95,10 @@ export interface ApprovalFilter {
   readonly task?: string;
 }
 
+/** What clients may make large. */
+const bytes = sql.fragment`
+  coalesce(octet_length(reason), 0) + coalesce(octet_length(notes), 0)`;
+
 /** The customer's approvals, the newest first. */
 export async function listApprovals(
   connection: Connection,
@@ -93,13 +106,17 @@ export async function listApprovals(
   filter: ApprovalFilter,
   page: PageRequest,
 ): Promise<Page<Approval>> {
-  const row = approvalRow.extend({ position: z.string() });
-  const rows = await connection.any(sql.prepared(`list_approvals.${variantOf({ ...filter })}`, row)`
-    SELECT ${columns}, ${positionOf(sql.fragment`created_at`)} AS position FROM approvals
+  const time = sql.fragment`created_at`;
+  const newest = sql.fragment`
+    SELECT * FROM approvals
     WHERE customer_id = ${customerId} ${matching(filter)}
       AND (created_at, id) < (${startOf(page)}::timestamptz, ${page.after?.id ?? LAST_UUID}::uuid)
     ORDER BY created_at DESC, id DESC
-    LIMIT ${page.limit + 1}
+    LIMIT ${page.limit + 1}`;
+  const row = approvalRow.extend({ position: z.string(), found: z.number() });
+  const rows = await connection.any(sql.prepared(`list_approvals.${variantOf({ ...filter })}`, row)`
+    SELECT ${columns}, ${positionOf(time)} AS position, found FROM ${withinPage(newest, { time, bytes })} AS page
+    ORDER BY created_at DESC, id DESC
   `);
   return toPage(rows, page);
 }

@@ -2,7 +2,7 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import type { JsonObject } from '../domain/run.ts';
 import type { Connection } from './database.ts';
-import { type Page, type PageRequest, positionOf, startOf, toPage, variantOf } from './page.ts';
+import { type Page, type PageRequest, positionOf, startOf, toPage, variantOf, withinPage } from './page.ts';
 
 /** Something that happened; holds no secret. */
 export interface NewAuditEvent {
@@ -56,19 +56,24 @@ export async function listAuditEvents(
   { traceId, eventType, since }: AuditFilter,
   page: PageRequest,
 ): Promise<Page<AuditEvent>> {
-  const row = auditEvent.extend({ position: z.string() });
+  const row = auditEvent.extend({ position: z.string(), found: z.number() });
   const variant = variantOf({ trace: traceId, type: eventType });
-  const rows = await connection.any(sql.prepared(`list_audit_events.${variant}`, row)`
-    SELECT id, event_type AS "eventType", role, timestamp, trace_id AS "traceId", metadata,
-      ${positionOf(sql.fragment`timestamp`)} AS position
-    FROM audit_events
+  const time = sql.fragment`timestamp`;
+  const newest = sql.fragment`
+    SELECT * FROM audit_events
     WHERE customer_id = ${customerId}
       ${traceId === undefined ? sql.fragment`` : sql.fragment`AND trace_id = ${traceId}`}
       ${eventType === undefined ? sql.fragment`` : sql.fragment`AND event_type = ${eventType}`}
       AND timestamp >= ${since ?? '-infinity'}::timestamptz
       AND (timestamp, id) < (${startOf(page)}::timestamptz, ${page.after?.id ?? LAST_ID}::bigint)
     ORDER BY timestamp DESC, id DESC
-    LIMIT ${page.limit + 1}
+    LIMIT ${page.limit + 1}`;
+  const bytes = sql.fragment`octet_length(metadata::text)`;
+  const rows = await connection.any(sql.prepared(`list_audit_events.${variant}`, row)`
+    SELECT id, event_type AS "eventType", role, timestamp, trace_id AS "traceId", metadata,
+      ${positionOf(time)} AS position, found
+    FROM ${withinPage(newest, { time, bytes })} AS page
+    ORDER BY timestamp DESC, id DESC
   `);
   return toPage(rows, page);
 }

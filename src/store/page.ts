@@ -28,17 +28,39 @@ export function startOf({ after }: PageRequest): string {
   return after?.at ?? 'infinity';
 }
 
-/** @param rows those that were read when one more than the limit was asked for */
-export function toPage<Row extends { readonly id: string | number; readonly position: string }>(
-  rows: readonly Row[],
-  { limit }: PageRequest,
-): Page<Row> {
-  const last = rows[limit - 1];
-  const isEnd = rows.length <= limit || last === undefined;
-  return {
-    rows: rows.slice(0, limit),
-    next: isEnd ? null : { at: last.position, id: String(last.id) },
-  };
+/** What the rows of a page may hold before its last, which may be as large as a body. */
+const PAGE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Of the newest rows, those that a page has room for, with `found`: how many there were. So a page of large rows takes
+ * neither the memory of the process nor a connection for long.
+ * @param newest selects rows in their order, one more than the limit
+ * @param time the column they are ordered by, before `id`
+ * @param bytes what is large in a row
+ */
+export function withinPage(
+  newest: FragmentSqlToken,
+  { time, bytes }: { readonly time: FragmentSqlToken; readonly bytes: FragmentSqlToken },
+): FragmentSqlToken {
+  return sql.fragment`(
+    SELECT * FROM (
+      SELECT *, count(*) OVER () AS found, sum(${bytes}) OVER (
+        ORDER BY ${time} DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+      ) AS bytes_before
+      FROM (${newest}) AS newest
+    ) AS counted
+    WHERE coalesce(bytes_before, 0) < ${PAGE_BYTES}
+  )`;
+}
+
+/** @param rows those that were read when one more than the limit was asked for; see {@link withinPage} for `found` */
+export function toPage<
+  Row extends { readonly id: string | number; readonly position: string; readonly found?: number },
+>(rows: readonly Row[], { limit }: PageRequest): Page<Row> {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  const isEnd = last === undefined || shown.length === (last.found ?? rows.length);
+  return { rows: shown, next: isEnd ? null : { at: last.position, id: String(last.id) } };
 }
 
 /** Names the text of a statement whose conditions depend on which filters are there. */

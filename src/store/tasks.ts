@@ -3,7 +3,16 @@ import { z } from 'zod';
 import type { JsonObject } from '../domain/run.ts';
 import { TASK_STATUSES, type TaskStatus } from '../domain/task.ts';
 import type { Connection } from './database.ts';
-import { LAST_UUID, type Page, type PageRequest, positionOf, startOf, toPage, variantOf } from './page.ts';
+import {
+  LAST_UUID,
+  type Page,
+  type PageRequest,
+  positionOf,
+  startOf,
+  toPage,
+  variantOf,
+  withinPage,
+} from './page.ts';
 
 const taskRow = z.object({
   id: z.string(),
@@ -78,6 +87,10 @@ export interface TaskFilter {
   readonly status?: TaskStatus;
 }
 
+/** What clients may make large. */
+const bytes = sql.fragment`
+  octet_length(data::text) + coalesce(octet_length(context::text), 0) + coalesce(octet_length(description), 0)`;
+
 /** The customer's tasks, the newest first. */
 export async function listTasks(
   connection: Connection,
@@ -85,13 +98,17 @@ export async function listTasks(
   filter: TaskFilter,
   page: PageRequest,
 ): Promise<Page<Task>> {
-  const row = taskRow.extend({ position: z.string() });
-  const rows = await connection.any(sql.prepared(`list_tasks.${variantOf({ ...filter })}`, row)`
-    SELECT ${columns}, ${positionOf(sql.fragment`created_at`)} AS position FROM tasks
+  const time = sql.fragment`created_at`;
+  const newest = sql.fragment`
+    SELECT * FROM tasks
     WHERE customer_id = ${customerId} ${matching(filter)}
       AND (created_at, id) < (${startOf(page)}::timestamptz, ${page.after?.id ?? LAST_UUID}::uuid)
     ORDER BY created_at DESC, id DESC
-    LIMIT ${page.limit + 1}
+    LIMIT ${page.limit + 1}`;
+  const row = taskRow.extend({ position: z.string(), found: z.number() });
+  const rows = await connection.any(sql.prepared(`list_tasks.${variantOf({ ...filter })}`, row)`
+    SELECT ${columns}, ${positionOf(time)} AS position, found FROM ${withinPage(newest, { time, bytes })} AS page
+    ORDER BY created_at DESC, id DESC
   `);
   return toPage(rows, page);
 }

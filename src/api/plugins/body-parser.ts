@@ -22,18 +22,19 @@ function parseBody(
   try {
     // Many clients name a type where there is nothing to be sent.
     const isAbsent = request.method === 'DELETE' && body.length === 0;
-    done(null, isAbsent ? undefined : readJson(request.headers['content-encoding'], body));
+    done(null, isAbsent ? undefined : readJson(request, body));
   } catch (error) {
     done(error instanceof Error ? error : new Error('body parser failed', { cause: error }));
   }
 }
 
-function readJson(encoding: string | undefined, body: Buffer): unknown {
+function readJson({ headers, routeOptions }: FastifyRequest, body: Buffer): unknown {
+  const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new ProblemError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without content-encoding');
   }
   if (body.length === 0) throw new ProblemError('MALFORMED_JSON', 'The body is empty; send a JSON object');
-  const parsed = parseJsonExactly(body);
+  const parsed = parseJsonExactly(body, routeOptions.bodyLimit);
   if (parsed.ok) return parsed.value;
   if (parsed.path === '') throw new ProblemError('MALFORMED_JSON', `The body ${parsed.message}`);
   throw fieldProblem([problemOf(parsed.path, parsed.message)]);
