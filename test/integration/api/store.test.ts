@@ -81,11 +81,6 @@ describe('an answer', () => {
     expect(phaseRun.spec).toMatchObject({ customerId: tenant.customerId, runId: body.id });
     expect(phaseRun.spec.ttlSecondsAfterArchived).toBe(600);
   });
-
-  test('to `validate` says validation', async () => {
-    const { body } = await store(api, tenant, freshValidation({ phase: 'validate' }));
-    expect(body.phase).toBe('validation');
-  });
 });
 
 describe('stored again', () => {
@@ -274,12 +269,6 @@ describe('a new repository', () => {
       repositories: repositories + 1,
       validations: validations + 20,
     });
-  });
-
-  test('is the same in any case of letters', async () => {
-    const validation = freshValidation();
-    await store(api, tenant, { ...validation, repo: validation.repo.toUpperCase() });
-    expect(await retrieveValidation(validation)).toEqual(validation.data);
   });
 });
 

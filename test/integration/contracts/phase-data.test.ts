@@ -46,7 +46,10 @@ describe.each(await createContractWorlds())('$world', async ({ api }) => {
     await post({ repository, issue_number: 7, phase: 'validate', data: { kept: true } });
     const { customerId } = tenant;
     const reader = await createApiKey(api.pool, { customerId, name: 'reader', scopes: ['phases:read'] });
-    expect((await ofIssue('DELETE', repository, reader.apiKey)).status).toBe(403);
+    expect(await ofIssue('DELETE', repository, reader.apiKey)).toMatchObject({
+      status: 403,
+      body: { code: 'INSUFFICIENT_SCOPE' },
+    });
     expect((await ofIssue('GET', repository)).body.phases).toEqual({ validate: { kept: true } });
     expect(await ofIssue('DELETE', repository)).toMatchObject({ status: 204, body: null });
     expect((await ofIssue('GET', repository)).body.phases).toEqual({});
