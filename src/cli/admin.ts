@@ -3,18 +3,23 @@ import { adminAuditCommand } from './admin-audit.ts';
 import { adminCustomerCommand } from './admin-customer.ts';
 import { adminForgeAccountCommand } from './admin-forge-account.ts';
 import { adminKeyCommand } from './admin-key.ts';
+import { adminLegalHoldCommand } from './admin-legal-hold.ts';
 import { adminNamespaceCommand } from './admin-namespace.ts';
 import { adminProfileCommand } from './admin-profile.ts';
+import { adminRetentionCommand } from './admin-retention.ts';
 import { adminWebhookCommand } from './admin-webhook.ts';
 
 /** `admin`: who may do what. It talks to Postgres and Kubernetes itself, so it works without the API. */
 export function adminCommand(): Command {
   return new Command('admin')
-    .summary('manage customers, keys, forge accounts, namespaces, profiles, webhooks and the audit')
+    .summary(
+      'manage customers, keys, forge accounts, namespaces, profiles, webhooks, the audit and retention',
+    )
     .description(
       'Manages who may do what: customers, the API keys of their runners, the forge accounts whose repositories they ' +
         'may use, and the Kubernetes namespaces whose PhaseRuns are theirs; what agents of a role can do, ' +
-        'where customers are told of what happens, and whether the audit is intact.',
+        'where customers are told of what happens, and whether the audit is intact; and how long ' +
+        'results are kept.',
     )
     .addCommand(adminCustomerCommand())
     .addCommand(adminKeyCommand())
@@ -23,6 +28,8 @@ export function adminCommand(): Command {
     .addCommand(adminProfileCommand())
     .addCommand(adminWebhookCommand())
     .addCommand(adminAuditCommand())
+    .addCommand(adminRetentionCommand())
+    .addCommand(adminLegalHoldCommand())
     .addHelpText('after', FIRST_STEPS);
 }
 

@@ -58,8 +58,8 @@ function purgesOf(
   const tombstones = { ...round, days: settings.tombstoneDays };
   const keepsTombstones = settings.tombstoneDays === FOREVER;
   return {
-    payloads: async () => sumRows(await purgeOldExecutions(pool, 'payloads', ofRuns)),
     executions: async () => sumRows(await purgeOldExecutions(pool, 'executions', ofRuns)),
+    payloads: async () => sumRows(await purgeOldExecutions(pool, 'payloads', ofRuns)),
     sessions: () => sweepAllOld(pool, 'sessions', { ...round, days: settings.sessionDays }),
     tasks: () => sweepAllOld(pool, 'tasks', { ...round, days: settings.taskDays }),
     approvals: () => sweepAllOld(pool, 'approvals', { ...round, days: settings.approvalDays }),

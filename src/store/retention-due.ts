@@ -39,9 +39,11 @@ export function cutoffOf(days: FragmentSqlToken): FragmentSqlToken {
 
 /** CTEs that {@link isDue} reads: `policy` and `held`. */
 export function dueTables(scope: ExecutionScope): FragmentSqlToken {
-  const { customerId } = scope;
+  const { customerId, loss } = scope;
+  const daysUntil = (what: ExecutionLoss) => daysOf(sql.fragment`${customerId}`, { ...scope, loss: what });
   return sql.fragment`policy AS MATERIALIZED (
-      SELECT ${cutoffOf(sql.fragment`days`)} AS cutoff FROM (SELECT ${daysOf(sql.fragment`${customerId}`, scope)} AS days) d
+      SELECT ${cutoffOf(sql.fragment`days`)} AS cutoff, ${cutoffOf(sql.fragment`row_days`)} AS row_cutoff
+      FROM (SELECT ${daysUntil(loss)} AS days, ${daysUntil('executions')} AS row_days) d
     ), held AS MATERIALIZED (
       SELECT r.id AS repository_id, h.issue_number
       FROM legal_holds h
@@ -53,21 +55,26 @@ export function dueTables(scope: ExecutionScope): FragmentSqlToken {
 
 /** Whether execution `e` is too old, no younger run stands on it, and no hold is upon it. */
 export function isDue({ customerId, loss }: ExecutionScope): FragmentSqlToken {
-  const hasSomething =
+  const isThisLoss =
     loss === 'executions'
       ? sql.fragment`true`
-      : // What may still move forward may need its data for that.
-        sql.fragment`e.data_dropped_at IS NULL AND e.status IN ('completed', 'failed')`;
-  return sql.fragment`e.customer_id = ${customerId} AND ${hasSomething}
-    AND e.updated_at < (SELECT cutoff FROM policy)
-    AND NOT EXISTS (
-      SELECT FROM duplicate_runs d WHERE d.execution_id = e.id AND d.created_at >= (SELECT cutoff FROM policy)
-    )
+      : // What may still move forward may need its data for that; and what is about to go needs no such trouble.
+        sql.fragment`e.data_dropped_at IS NULL AND e.status IN ('completed', 'failed')
+          AND NOT ${isBefore(sql.fragment`(SELECT row_cutoff FROM policy)`)}`;
+  return sql.fragment`e.customer_id = ${customerId} AND ${isBefore(sql.fragment`(SELECT cutoff FROM policy)`)} AND ${isThisLoss}
     AND NOT EXISTS (
       SELECT FROM held h
       WHERE (h.repository_id IS NULL OR h.repository_id = e.repository_id)
         AND (h.issue_number IS NULL OR h.issue_number = e.issue_number)
     )`;
+}
+
+/** Whether execution `e`, and every run that repeated it, are of before a time. */
+function isBefore(cutoff: FragmentSqlToken): FragmentSqlToken {
+  return sql.fragment`(
+    e.updated_at < ${cutoff}
+    AND NOT EXISTS (SELECT FROM duplicate_runs d WHERE d.execution_id = e.id AND d.created_at >= ${cutoff})
+  )`;
 }
 
 /** Text of the slot of execution `e` of repository `r`, as `slotOf` makes it. */

@@ -6,7 +6,10 @@ import {
   parsePhaseDataSubject,
 } from '../../domain/phase-data-request.ts';
 import type { JsonObject } from '../../domain/run.ts';
-import { deleteIssueRuns } from '../../store/issue-deletion.ts';
+import { appendAuditEvent } from '../../store/audit-events.ts';
+import type { Connection } from '../../store/database.ts';
+import { deleteIssueRuns, type IssueDeletion } from '../../store/issue-deletion.ts';
+import { findHoldOfIssue, type LegalHold, shareLegalHolds } from '../../store/legal-holds.ts';
 import { actorOf } from '../../store/principal.ts';
 import { getRepositoryAccess } from '../../store/repository-access.ts';
 import { retrievePhases } from '../../store/retrieve.ts';
@@ -16,7 +19,7 @@ import { CREDENTIAL_PROBLEMS } from '../credential-problems.ts';
 import { resultWithin } from '../deadline.ts';
 import { documentOnly } from '../document-only.ts';
 import { optionalKeyHeader } from '../idempotency-key.ts';
-import { type Effect, IDEMPOTENCY_PROBLEMS, runIdempotently } from '../idempotent.ts';
+import { type Answer, type Effect, IDEMPOTENCY_PROBLEMS, runIdempotently } from '../idempotent.ts';
 import {
   phaseDataAnswerSchema,
   phaseDataBodySchema,
@@ -25,10 +28,10 @@ import {
 } from '../phase-data-schemas.ts';
 import { storeAnswerSchema, storeHeadersSchema } from '../phase-schemas.ts';
 import { callerOf } from '../plugins/authentication.ts';
-import { fieldProblem } from '../problem.ts';
+import { fieldProblem, makeProblem, PROBLEMS, ProblemError } from '../problem.ts';
 import { problemResponses } from '../problem-responses.ts';
 import { splicePhaseData } from '../retrieve-answer.ts';
-import type { StoreRunDependencies } from '../store-run.ts';
+import type { StoreDependencies } from '../store-or-keep.ts';
 import { databaseUnavailable } from '../upstream-fault.ts';
 
 const ISSUE_PATH = '/api/v1/phase_data/:repository/:issue_number';
@@ -40,13 +43,13 @@ const ROUTE = { tags: ['phases'], security: [{ apiKey: [] }, { bearer: [] }] };
 const SUBJECT = { params: phaseDataPathSchema, querystring: phaseDataQuerySchema };
 
 /** The issue-scoped way to the rows that `/api/v1/phases` stores and retrieves; a scan has an issue here and no commit. */
-export function registerPhaseData(app: FastifyInstance, deps: StoreRunDependencies): void {
+export function registerPhaseData(app: FastifyInstance, deps: StoreDependencies): void {
   registerPost(app, deps);
   registerGet(app, deps);
   registerDelete(app, deps);
 }
 
-function registerPost(app: FastifyInstance, deps: StoreRunDependencies): void {
+function registerPost(app: FastifyInstance, deps: StoreDependencies): void {
   app.post(
     '/api/v1/phase_data',
     {
@@ -67,7 +70,7 @@ function registerPost(app: FastifyInstance, deps: StoreRunDependencies): void {
             content: { 'application/json': { schema: storeAnswerSchema } },
           },
           202: {
-            description: 'The result is durable as a PhaseRun and becomes a row soon.',
+            description: 'The result is durable and becomes a row soon; while Kubernetes cannot be reached, once it is back.',
             content: { 'application/json': { schema: storeAnswerSchema } },
           },
           ...problemResponses(...STORE_PROBLEMS),
@@ -79,7 +82,7 @@ function registerPost(app: FastifyInstance, deps: StoreRunDependencies): void {
   );
 }
 
-function registerGet(app: FastifyInstance, { database, metrics }: StoreRunDependencies): void {
+function registerGet(app: FastifyInstance, { database, metrics }: StoreDependencies): void {
   app.get(
     ISSUE_PATH,
     {
@@ -121,7 +124,7 @@ function registerGet(app: FastifyInstance, { database, metrics }: StoreRunDepend
   );
 }
 
-function registerDelete(app: FastifyInstance, deps: StoreRunDependencies): void {
+function registerDelete(app: FastifyInstance, deps: StoreDependencies): void {
   app.delete(
     ISSUE_PATH,
     {
@@ -134,7 +137,7 @@ function registerDelete(app: FastifyInstance, deps: StoreRunDependencies): void 
         operationId: 'deletePhaseData',
         summary: 'Delete what is stored of an issue',
         description:
-          'Its validations and mitigations, and the scans that are known by it. Results on their way from before are not stored any more; later ones are. Sessions, and the scans of commits, stay.',
+          'Its validations and mitigations, and the scans that are known by it. Results on their way from before are not stored any more; later ones are. Sessions, and the scans of commits, stay. Nothing goes while a legal hold is upon the issue (409).',
         response: {
           204: z.null().describe('Nothing is stored of this issue.'),
           ...problemResponses(
@@ -142,6 +145,7 @@ function registerDelete(app: FastifyInstance, deps: StoreRunDependencies): void 
             ...CREDENTIAL_PROBLEMS,
             'FORGE_ACCOUNT_NOT_VERIFIED',
             'NAMESPACE_FORBIDDEN',
+            'LEGAL_HOLD',
             ...IDEMPOTENCY_PROBLEMS,
             'PAYLOAD_TOO_LARGE',
             'UNSUPPORTED_MEDIA_TYPE',
@@ -153,15 +157,43 @@ function registerDelete(app: FastifyInstance, deps: StoreRunDependencies): void 
   );
 }
 
-function deletion(request: FastifyRequest, { metrics }: StoreRunDependencies): Effect {
+function deletion(request: FastifyRequest, { metrics }: StoreDependencies): Effect {
   return async (transaction, customerId) => {
     const subject = subjectOf(request);
     const { repository } = subject;
     const caller = callerOf(request);
     const access = await getRepositoryAccess(transaction, caller, repository);
     requireOwned(access, { caller, scope: 'phases:write', repository }, metrics);
-    await deleteIssueRuns(transaction, { ...subject, customerId, actor: actorOf(caller) });
+    const issue = { ...subject, customerId, actor: actorOf(caller) };
+    await shareLegalHolds(transaction);
+    const hold = await findHoldOfIssue(transaction, issue);
+    if (hold !== null) return refuseHeld(transaction, issue, { hold, requestId: request.id });
+    await deleteIssueRuns(transaction, issue);
     return { status: 204 };
+  };
+}
+
+/** Answered and not thrown: what is thrown takes with it what was noted. */
+async function refuseHeld(
+  transaction: Connection,
+  { customerId, repository, issueNumber, actor }: IssueDeletion,
+  { hold, requestId }: { readonly hold: LegalHold; readonly requestId: string },
+): Promise<Answer> {
+  const { forge, namespace, name } = repository;
+  await appendAuditEvent(transaction, {
+    customerId,
+    eventType: 'phase_data.deletion_refused',
+    metadata: { repository: `${forge}/${namespace}/${name}`, issueNumber, actor, legalHold: hold.id },
+  });
+  const problem = new ProblemError(
+    'LEGAL_HOLD',
+    `what is stored of issue ${issueNumber} has been under a legal hold since ${hold.createdAt}, and nothing of it is deleted. ` +
+      'Once whoever runs PhaseRun has released it, delete again, with another Idempotency-Key if any',
+  );
+  return {
+    status: PROBLEMS.LEGAL_HOLD.status,
+    body: makeProblem(problem, requestId),
+    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
   };
 }
 

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createApiKey } from '../../../src/store/api-keys.ts';
+import { listAuditEvents } from '../../../src/store/audit-events.ts';
+import { addLegalHold, removeLegalHold } from '../../../src/store/legal-holds.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { freshNamespace, ownKubernetes } from '../../fixtures/kubernetes.ts';
 import {
@@ -197,6 +199,42 @@ describe('DELETE /api/v1/phase_data/:repository/:issue_number', () => {
       validate: { kept: true },
     });
   });
+
+  test.each([{ on: 'the issue' }, { on: 'the customer' }])(
+    'deletes nothing while a legal hold is upon $on, and says so in the audit',
+    async ({ on }) => {
+      const owner = await makeTenant(api.pool);
+      const repository = freshRepository(owner.owner);
+      const result = { repository, issue_number: 7, phase: 'validate', data: { kept: true } };
+      await post(result, owner);
+      await post({ ...result, issue_number: 8 }, owner);
+      const [namespace = '', name = ''] = repository.split('/');
+      const { customerId } = owner;
+      const issue = { repository: { forge: 'github', namespace, name }, issueNumber: 7 } as const;
+      const hold = await api.pool.transaction((transaction) =>
+        addLegalHold(transaction, { customerId, ...(on === 'the issue' && issue) }, 'a secret lawsuit'),
+      );
+      const refused = await ofIssue('DELETE', repository, 7, owner);
+      expect(refused).toMatchObject({ status: 409, body: { code: 'LEGAL_HOLD', status: 409 } });
+      expect(refused.body.detail).toMatch(/issue 7 has been under a legal hold since/);
+      expect(JSON.stringify(refused.body)).not.toContain('lawsuit');
+      expect(await ofIssue('DELETE', repository, 8, owner)).toMatchObject({
+        status: on === 'the issue' ? 204 : 409,
+      });
+      expect((await ofIssue('GET', repository, 7, owner)).body.phases).toEqual({ validate: { kept: true } });
+      const [event] = (
+        await listAuditEvents(
+          api.pool,
+          customerId,
+          { eventType: 'phase_data.deletion_refused' },
+          { limit: 1 },
+        )
+      ).rows;
+      expect(event?.metadata).toMatchObject({ legalHold: hold?.id, actor: expect.stringMatching(/^key:/) });
+      await removeLegalHold(api.pool, customerId, hold?.id ?? '');
+      expect(await ofIssue('DELETE', repository, 7, owner)).toMatchObject({ status: 204 });
+    },
+  );
 });
 
 test('another customer is told the same of a repository that is used and of one that nobody has', async () => {
