@@ -26,6 +26,7 @@ export class Part {
   #frozen: readonly number[] = [];
   #starting: Promise<void> | undefined;
   #abandoned = false;
+  #hasRun = false;
   #watching: NodeJS.Timeout | undefined;
 
   constructor(options: PartOptions) {
@@ -91,9 +92,11 @@ export class Part {
     for (const deadline = Date.now() + START_WITHIN_MS; this.#pid === undefined && !this.#abandoned; ) {
       try {
         this.#pid = (await this.#options.launch()).pid;
+        this.#hasRun = true;
         this.#watch(this.#pid);
       } catch (error) {
-        if (Date.now() > deadline || this.#abandoned) throw error;
+        // What has never come up never will.
+        if (!this.#hasRun || Date.now() > deadline || this.#abandoned) throw error;
         await sleep(250);
       }
     }

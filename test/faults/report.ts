@@ -40,7 +40,7 @@ export function makeReport(
   };
 }
 
-const MOST_VIOLATIONS = 30;
+const MOST_VIOLATIONS = 12;
 
 export function renderReport(report: Report): string {
   const kinds = Map.groupBy(report.violations, ({ kind }) => kind);

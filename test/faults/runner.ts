@@ -66,7 +66,8 @@ export class Runner {
       count(this.#history, `acknowledged ${status}`);
       return undefined;
     }
-    count(this.#history, `answered ${status}`);
+    const code = isJson(json) && typeof json['code'] === 'string' ? ` ${json['code']}` : '';
+    count(this.#history, `answered ${status}${code}`);
     if (status === 429 || status >= 500 || (status === 409 && retryAfterMs !== undefined))
       return retryAfterMs ?? 0;
     this.#complain('refused', store.series, `${store.id} was refused with ${status}: ${text.slice(0, 300)}`);

@@ -14,6 +14,8 @@ export interface ScheduleOptions {
   readonly random: Random;
   readonly faults: readonly Fault[];
   readonly quick: boolean;
+  /** Whether all of them come together each time, in their order. */
+  readonly together: boolean;
   /** Aborts when no more faults are to begin, and those under way are to end. */
   readonly over: AbortSignal;
   readonly note: (message: string) => void;
@@ -55,7 +57,8 @@ export async function runFaults(options: ScheduleOptions): Promise<ReadonlyMap<s
   return times;
 }
 
-function drawStep({ faults, random }: ScheduleOptions, step: number): readonly Fault[] {
+function drawStep({ faults, random, together }: ScheduleOptions, step: number): readonly Fault[] {
+  if (together) return faults;
   const [first = random.pick(faults)] = random
     .fork('deck')
     .shuffle(faults)

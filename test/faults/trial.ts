@@ -90,6 +90,7 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     random: random.fork('faults'),
     faults: options.faults.filter(({ name }) => !impossible.has(name)),
     quick: seconds < QUICK_BELOW_SECONDS,
+    together: plant !== undefined,
   });
 
   note('letting it settle');
