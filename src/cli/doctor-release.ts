@@ -3,6 +3,8 @@ import type { KubeClient } from '../kube/client.ts';
 import { hasStatus } from '../kube/kube-error.ts';
 import { CRD_NAME } from '../resources/crd.ts';
 import { ALLOW_CRD_DELETION_ANNOTATION, POLICY_NAMES } from '../resources/policies.ts';
+import type { Connection } from '../store/database.ts';
+import { measureInbox } from '../store/inbox-claims.ts';
 import { CommandFailure } from './failure.ts';
 import { note } from './output.ts';
 
@@ -15,8 +17,18 @@ const CRDS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
  */
 export async function releaseCluster(
   client: KubeClient,
+  pool: Connection,
   { waiting, discrepancies }: Examination,
 ): Promise<void> {
+  const inbox = await measureInbox(pool);
+  if (inbox.runs > 0) {
+    throw new CommandFailure(
+      `nothing was released: ${inbox.runs} results in the inbox are yet to become PhaseRuns`,
+      {
+        advice: 'The controller does that as long as it runs; watch phaserun_inbox_runs.',
+      },
+    );
+  }
   const holding = [...waiting, ...discrepancies.flatMap(({ phaseRun }) => phaseRun ?? [])];
   if (holding.length > 0) {
     throw new CommandFailure(

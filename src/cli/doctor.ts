@@ -73,7 +73,7 @@ async function examineAndMend(
   }
   print(render(output, LISTING, examination.discrepancies, examination));
   sumUp(examination);
-  if (release) await releaseCluster(client, examination);
+  if (release) await releaseCluster(client, pool, examination);
   const { length } = examination.discrepancies;
   if (length === 0) return;
   const message = `${length} ${length === 1 ? 'thing does' : 'things do'} not agree`;

@@ -21,24 +21,26 @@ export interface RowContentPage {
   readonly phase: Phase;
   /** The greatest id of the page before; absent: from the first. */
   readonly after?: string | undefined;
-  readonly limit: number;
 }
 
 const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
-/** Of payloads on a page, which has one row in any case. */
+/** Of payloads on a page, which has one row in any case, and 200 at most. */
 const PAGE_BYTES = 32 * 1024 * 1024;
 
-/** What rows hold and what their digest says that they hold, by id; those whose data retention took are passed over. Fewer than `limit` rows do not mean the end; none do. */
+/**
+ * What rows hold and what their digest says that they hold, by id; those whose data retention took are passed over. None
+ * are left when there is none on a page.
+ */
 export function listRowContents(
   connection: Connection,
-  { phase, after = FIRST_UUID, limit }: RowContentPage,
+  { phase, after = FIRST_UUID }: RowContentPage,
 ): Promise<readonly RowContent[]> {
   return connection.any(sql.prepared(`list_row_contents.${phase}`, rowContent)`
     WITH page AS MATERIALIZED (
       SELECT id, sum(size_bytes) OVER (ORDER BY id) - size_bytes AS bytes_before
       FROM (
         SELECT id, size_bytes FROM ${executionsOf(phase)}
-        WHERE id > ${after}::uuid AND data_dropped_at IS NULL ORDER BY id LIMIT ${limit}
+        WHERE id > ${after}::uuid AND data_dropped_at IS NULL ORDER BY id LIMIT 200
       ) AS next
     )
     SELECT ${contentColumns(phase)}

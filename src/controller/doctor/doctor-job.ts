@@ -7,7 +7,7 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import type { BackgroundJob } from '../background-job.ts';
 import type { CachedPhaseRun } from '../phase-run-cache.ts';
 import { DISCREPANCY_KINDS, type Discrepancy } from './discrepancy.ts';
-import { examinePage, examineSessions } from './doctor.ts';
+import { examinePage, examineOpenSessions } from './doctor.ts';
 import { examineRows, rowPages } from './examine-rows.ts';
 
 /** The PhaseRuns as the controller has them. */
@@ -33,8 +33,8 @@ const PAUSE_MS = 200;
 const ROW_PAGES_A_ROUND = 5;
 
 /**
- * What the leader compares all the time, a little at once: receipts with rows, sessions with executions, rows with their
- * digests. It has archived again what lacks its row; the rest it counts and tells.
+ * What the leader compares all the time, a little at once: receipts with rows, open sessions with executions, rows with
+ * their digests. It has archived again what lacks its row; the rest it counts and tells.
  */
 export function createDoctorJob(options: DoctorJobOptions): BackgroundJob {
   const { metrics, logger } = options;
@@ -47,7 +47,7 @@ export function createDoctorJob(options: DoctorJobOptions): BackgroundJob {
     intervalMs: INTERVAL_MS,
     async run(signal) {
       const found = await examineCached(options, signal);
-      found.push(...(await examineSessions(options.pool)));
+      found.push(...(await examineOpenSessions(options.pool)));
       for (let page = 0; page < ROW_PAGES_A_ROUND && !signal.aborted; page += 1) {
         const next = await rows.next();
         if (next.done) {

@@ -58,7 +58,7 @@ export async function examineAll(
     examined.phaseRuns += page.length;
     onProgress(examined);
   }
-  discrepancies.push(...(await examineSessions(pool)));
+  discrepancies.push(...(await examineOpenSessions(pool)), ...(await examineTransitions(pool)));
   if (deep) {
     for await (const rows of rowPages(pool)) {
       discrepancies.push(...(await examineRows(dependencies, rows)));
@@ -101,26 +101,26 @@ async function examineAgain(
   return (await examinePage(pool, [now]))[0]?.[1];
 }
 
-/** What the sessions of runs say, against their executions and their transitions. */
-export async function examineSessions(pool: Connection): Promise<readonly Discrepancy[]> {
-  const [behind, unrecorded] = await Promise.all([
-    listSessionsBehind(pool, SESSIONS_LISTED),
-    listUnrecordedSessions(pool, SESSIONS_LISTED),
-  ]);
-  return [
-    ...behind.map(({ sessionId, customerId, status, wanted, executionId }) => ({
-      kind: 'SessionBehind' as const,
-      id: sessionId,
-      customerId,
-      message: `it is ${status}, and its newest execution ${executionId} calls for ${wanted}`,
-    })),
-    ...unrecorded.map(({ sessionId, customerId, status }) => ({
-      kind: 'SessionUnrecorded' as const,
-      id: sessionId,
-      customerId,
-      message: `it is ${status}, which its transitions do not lead to`,
-    })),
-  ];
+/** Holds open sessions against their executions. */
+export async function examineOpenSessions(pool: Connection): Promise<readonly Discrepancy[]> {
+  const behind = await listSessionsBehind(pool, SESSIONS_LISTED);
+  return behind.map(({ sessionId, customerId, status, wanted, executionId }) => ({
+    kind: 'SessionBehind',
+    id: sessionId,
+    customerId,
+    message: `it is ${status}, and its newest execution ${executionId} calls for ${wanted}`,
+  }));
+}
+
+/** Holds all sessions against their transitions; reads them all. */
+async function examineTransitions(pool: Connection): Promise<readonly Discrepancy[]> {
+  const unrecorded = await listUnrecordedSessions(pool, SESSIONS_LISTED);
+  return unrecorded.map(({ sessionId, customerId, status }) => ({
+    kind: 'SessionUnrecorded',
+    id: sessionId,
+    customerId,
+    message: `it is ${status}, which its transitions do not lead to`,
+  }));
 }
 
 /** All pages of all namespaces, one at a time. */

@@ -19,13 +19,11 @@ interface Sources {
   readonly phaseRuns: Pick<KubeResource<PhaseRun>, 'get'>;
 }
 
-const ROWS_AT_ONCE = 200;
-
 /** All rows with what they hold, a few megabytes at a time. */
 export async function* rowPages(pool: Connection): AsyncGenerator<readonly RowContent[]> {
   for (const phase of PHASES) {
     for (let after: string | undefined; ; ) {
-      const rows = await listRowContents(pool, { phase, after, limit: ROWS_AT_ONCE });
+      const rows = await listRowContents(pool, { phase, after });
       const last = rows.at(-1);
       if (last === undefined) break;
       yield rows;
