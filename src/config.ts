@@ -73,6 +73,8 @@ const environment = z.object({
   MAX_UNARCHIVED_BYTES: integer(1, 9_999_999_999).default(268_435_456),
   MAX_ARCHIVED_PHASERUNS: integer(0, 1_000_000).default(5000),
   RECONCILE_CONCURRENCY: integer(1, 256).default(16),
+  MAX_INBOX_RUNS: integer(0, 1_000_000).default(5_000),
+  MAX_INBOX_BYTES: integer(0, 2_147_483_647).default(268_435_456),
   IDEMPOTENCY_ENABLED: flag.default(true),
   IDEMPOTENCY_TTL_SECONDS: integer(1, 31_536_000).default(86_400),
   RATE_LIMIT_PER_HOUR: integer(0, 1_000_000_000).default(20_000),
@@ -152,6 +154,8 @@ export interface Config {
   /** Archived PhaseRuns with a TTL that may stay in the cluster; the oldest go first. */
   readonly maxArchivedPhaseRuns: number;
   readonly reconcileConcurrency: number;
+  /** Results that are kept in Postgres while Kubernetes is away, over all replicas. */
+  readonly inbox: { readonly runs: number; readonly bytes: number };
   /** Whether an Idempotency-Key is heeded, and how long what was answered under it is kept. */
   readonly idempotency: { readonly enabled: boolean; readonly ttlSeconds: number };
   readonly limits: LimitSettings;
@@ -200,6 +204,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
     unarchived: { maxRuns: env.MAX_UNARCHIVED_PHASERUNS, maxBytes: env.MAX_UNARCHIVED_BYTES },
     maxArchivedPhaseRuns: env.MAX_ARCHIVED_PHASERUNS,
     reconcileConcurrency: env.RECONCILE_CONCURRENCY,
+    inbox: { runs: env.MAX_INBOX_RUNS, bytes: env.MAX_INBOX_BYTES },
     idempotency: { enabled: env.IDEMPOTENCY_ENABLED, ttlSeconds: env.IDEMPOTENCY_TTL_SECONDS },
     limits: {
       requestsPerHour: env.RATE_LIMIT_PER_HOUR,

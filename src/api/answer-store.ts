@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ParsedStoreRequest, StoreRequest } from '../domain/store-request.ts';
+import type { Durability } from '../telemetry/families/store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { admitRun, type LetIn } from './admit-run.ts';
 import { CREDENTIAL_PROBLEMS } from './credential-problems.ts';
@@ -9,7 +10,7 @@ import { callerOf } from './plugins/authentication.ts';
 import { fieldProblem, type ProblemCode } from './problem.ts';
 import { replayAnswer, sendAnswer, writeAnswer } from './replayable-answer.ts';
 import { storeOnce } from './store-once.ts';
-import { type StoreRunDependencies, storeRun } from './store-run.ts';
+import { type StoreDependencies, storeOrKeep } from './store-or-keep.ts';
 import type { StoredRun } from './store-settle.ts';
 import { storedAtOf } from './stored-at.ts';
 
@@ -49,7 +50,7 @@ export const STORE_PROBLEMS = [
  * a row.
  */
 export async function answerStore(
-  deps: StoreRunDependencies,
+  deps: StoreDependencies,
   request: FastifyRequest,
   reply: FastifyReply,
   { parse, persistedStatus }: StoreRoute,
@@ -60,8 +61,8 @@ export async function answerStore(
   const call = { request: stored, caller: callerOf(request), traceparent, storedAt: storedAtOf(headers) };
   const admitted = await admitRun(deps, call);
   const store = async (admittedStore: LetIn) => {
-    const run = await storeRun(deps, admittedStore);
-    deps.metrics.store.acknowledged.inc({ durability: run.persisted ? 'row' : 'object' });
+    const run = await storeOrKeep(deps, admittedStore);
+    deps.metrics.store.acknowledged.inc({ durability: durabilityOf(run) });
     const status = run.persisted ? persistedStatus : 202;
     return writeAnswer(reply, { status, body: makeAnswer(stored, run) });
   };
@@ -84,13 +85,18 @@ function readBody(
   return parsed.value;
 }
 
+function durabilityOf({ persisted, phaseRun }: StoredRun): Durability {
+  if (persisted) return 'row';
+  return phaseRun === undefined ? 'inbox' : 'object';
+}
+
 function makeAnswer({ phase }: StoreRequest, { id, persisted, phaseRun, session }: StoredRun): StoreAnswer {
   return {
     success: true,
     id,
     phase,
     persisted,
-    phaseRun,
+    ...(phaseRun && { phaseRun }),
     ...(session && { sessionId: session.id, sessionState: session.state }),
   };
 }

@@ -27,6 +27,7 @@ import { registerPhaseData } from './routes/phase-data.ts';
 import { registerRetrieve } from './routes/phases-retrieve.ts';
 import { registerStore } from './routes/phases-store.ts';
 import { registerWebhooks, type WebhookRouteDependencies } from './routes/webhooks.ts';
+import type { StoreDependencies } from './store-or-keep.ts';
 import type { StoreRunDependencies } from './store-run.ts';
 import type { TokenVerifier } from './tokens/token-verifier.ts';
 
@@ -46,6 +47,8 @@ export interface AppDependencies {
   readonly namespaceOf: StoreRunDependencies['namespaceOf'];
   /** Says whom tokens (JWT) speak for; without an issuer it refuses them all. */
   readonly tokens: TokenVerifier;
+  /** How much is kept for Kubernetes while it is away. */
+  readonly inbox: StoreDependencies['inbox'];
   readonly idempotency: { readonly enabled: boolean; readonly ttlSeconds: number };
   readonly limits: RateLimits & LoadLimits;
   /** How much may wait to become rows. */

@@ -95,8 +95,11 @@ export const storeAnswerSchema = z
     success: z.literal(true),
     id: z.uuid().describe('Id of the run. A result that was there already answers the id it has.'),
     phase: z.enum(PHASES),
-    persisted: z.boolean().describe('false: durable as a PhaseRun, and soon a row.'),
-    phaseRun: z.object({ namespace: z.string(), name: z.string() }),
+    persisted: z.boolean().describe('false: durable, and soon a row.'),
+    phaseRun: z
+      .object({ namespace: z.string(), name: z.string() })
+      .optional()
+      .describe('Absent while Kubernetes cannot be reached: the PhaseRun is made when it is back.'),
     sessionId: z.uuid().optional(),
     sessionState: z.enum(SESSION_STATES).optional(),
   })

@@ -11,9 +11,10 @@ import { type Verdict, verdictOf } from './verdict.ts';
 export interface StoredRun {
   /** Id of the execution row; the run's own while there is none. */
   readonly id: string;
-  /** Whether it is a row, and so what `retrieve` sees; else it is durable as a PhaseRun. */
+  /** Whether it is a row, and so what `retrieve` sees; else it is durable as a PhaseRun, or in the inbox. */
   readonly persisted: boolean;
-  readonly phaseRun: PhaseRunName;
+  /** Undefined: it waits in the inbox, for Kubernetes to take it. */
+  readonly phaseRun: PhaseRunName | undefined;
   readonly session: { readonly id: string; readonly state: SessionState } | undefined;
 }
 

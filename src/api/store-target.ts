@@ -53,7 +53,8 @@ async function findUnseen(
   return found?.spec.phase === request.phase ? found.metadata : undefined;
 }
 
-function runNotFound(): ProblemError {
+/** Nothing is said of whether it exists elsewhere. */
+export function runNotFound(): ProblemError {
   const problem = problemOf('runId', 'names no run of this repository, phase, and issue or commit');
   return new ProblemError('RUN_NOT_FOUND', problem.message, { errors: [problem] });
 }

@@ -5,6 +5,8 @@ import { ProblemError } from './problem.ts';
 
 /** Seconds a client should wait before it asks again, where the store that failed did not say. */
 const RETRY_AFTER_SECONDS = 5;
+/** Room in the inbox is made by an outage that ends. */
+const INBOX_RETRY_SECONDS = 15;
 
 /** The problem behind a call to Postgres or Kubernetes that failed; undefined for what is ours to repair. */
 export function faultOf(error: unknown): ProblemError | undefined {
@@ -45,6 +47,12 @@ export function kubernetesUnavailable(cause?: KubeError): ProblemError {
     cause,
     headers: retryAfter(cause?.retryAfterSeconds),
   });
+}
+
+/** The answer while Kubernetes is out of reach, and as much waits for it as may. */
+export function inboxFull(): ProblemError {
+  const detail = 'Kubernetes cannot be reached, and too many results wait for it already; try again later';
+  return new ProblemError('KUBERNETES_UNAVAILABLE', detail, { headers: retryAfter(INBOX_RETRY_SECONDS) });
 }
 
 /**

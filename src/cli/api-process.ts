@@ -81,6 +81,7 @@ export async function startApi(
     committedRuns,
     kubernetes,
     tokens,
+    inbox: config.inbox,
     idempotency: config.idempotency,
     limits: config.limits,
     unarchived: config.unarchived,

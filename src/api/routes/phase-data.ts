@@ -70,7 +70,8 @@ function registerPost(app: FastifyInstance, deps: StoreDependencies): void {
             content: { 'application/json': { schema: storeAnswerSchema } },
           },
           202: {
-            description: 'The result is durable and becomes a row soon; while Kubernetes cannot be reached, once it is back.',
+            description:
+              'The result is durable and becomes a row soon; while Kubernetes cannot be reached, once it is back.',
             content: { 'application/json': { schema: storeAnswerSchema } },
           },
           ...problemResponses(...STORE_PROBLEMS),

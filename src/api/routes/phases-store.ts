@@ -4,10 +4,10 @@ import { answerStore, STORE_BODY_LIMIT_BYTES, STORE_PROBLEMS } from '../answer-s
 import { documentOnly } from '../document-only.ts';
 import { storeAnswerSchema, storeBodySchema, storeHeadersSchema } from '../phase-schemas.ts';
 import { problemResponses } from '../problem-responses.ts';
-import type { StoreRunDependencies } from '../store-run.ts';
+import type { StoreDependencies } from '../store-or-keep.ts';
 
 /** `POST /api/v1/phases/store`: keeps a result. A 2xx means that it is durable; 200, that `retrieve` sees it. */
-export function registerStore(app: FastifyInstance, deps: StoreRunDependencies): void {
+export function registerStore(app: FastifyInstance, deps: StoreDependencies): void {
   app.post(
     '/api/v1/phases/store',
     {
@@ -29,7 +29,8 @@ export function registerStore(app: FastifyInstance, deps: StoreRunDependencies):
             content: { 'application/json': { schema: storeAnswerSchema } },
           },
           202: {
-            description: 'The result is durable as a PhaseRun and becomes a row soon.',
+            description:
+              'The result is durable and becomes a row soon; while Kubernetes cannot be reached, once it is back.',
             content: { 'application/json': { schema: storeAnswerSchema } },
           },
           ...problemResponses(...STORE_PROBLEMS),

@@ -6,7 +6,7 @@ export const STORE_STAGES = ['normalise', 'auth', 'create', 'wait'] as const;
 export type StoreStage = (typeof STORE_STAGES)[number];
 
 /** Where a result was durable when it was acknowledged. */
-export const DURABILITIES = ['row', 'object'] as const;
+export const DURABILITIES = ['row', 'object', 'inbox'] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
 /** What becomes of the credentials of a request; `unavailable`: the issuer of the token could not be asked. */
@@ -29,7 +29,7 @@ export function createStoreMetrics(registry: Registry) {
   });
   const acknowledged = new Counter({
     name: 'phaserun_store_acknowledged_total',
-    help: 'Store requests answered with 2xx, by where the result was durable: as a row, or as a PhaseRun.',
+    help: 'Store requests answered with 2xx, by where the result was durable: as a row, as a PhaseRun, or in the inbox.',
     labelNames: ['durability'] as const,
     registers,
   });

@@ -1,0 +1,128 @@
+import { isFinished } from '../domain/phase.ts';
+import { isUnavailable } from '../kube/retry.ts';
+import { isInline } from '../resources/phase-run-draft.ts';
+import type { StoreAdmission } from '../store/admission.ts';
+import { type InboxLimits, type InboxStore, putInboxRun } from '../store/inbox.ts';
+import { putPayload } from '../store/payloads.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { inTime } from './in-time.ts';
+import { ProblemError } from './problem.ts';
+import { type StoreRunDependencies, storeRun } from './store-run.ts';
+import type { StoredRun } from './store-settle.ts';
+import { runNotFound } from './store-target.ts';
+import { inboxFull } from './upstream-fault.ts';
+
+export interface StoreDependencies extends StoreRunDependencies {
+  readonly inbox: InboxLimits;
+  readonly metrics: Pick<Metrics, 'store' | 'inbox'>;
+}
+
+type LetIn = Parameters<typeof storeRun>[1];
+type AdmittedStore = Extract<LetIn, { readonly admission: StoreAdmission }>;
+
+/** For each of the statements. A database that is out of reach says so at once; this is for one that hangs. */
+const STATEMENT_MS = 3_000;
+
+/**
+ * Stores a result that was let in; in the inbox when Kubernetes cannot take it, or while others of its slot wait there. From
+ * then on it is kept, as it is once its PhaseRun is written.
+ * @throws ProblemError, DatabaseError or KubeError when the result is not acknowledged
+ */
+export async function storeOrKeep(deps: StoreDependencies, store: LetIn): Promise<StoredRun> {
+  if (store.admission === undefined || isRepeat(store.admission)) return storeRun(deps, store);
+  if (store.admission.inbox.isSlotWaiting) return keep(deps, store);
+  try {
+    return await storeRun(deps, store);
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    return keep(deps, store);
+  }
+}
+
+/** Whether nothing is going to be written: the run that is named has ended, as a row. */
+function isRepeat({ running, inbox }: StoreAdmission): boolean {
+  return inbox.run === null && running !== null && isFinished(running.status);
+}
+
+async function keep(deps: StoreDependencies, store: AdmittedStore): Promise<StoredRun> {
+  const { admission, request, digest } = store;
+  const waiting = admission.inbox.run;
+  if (waiting !== null && isFinished(waiting.status)) return repeat(waiting, store);
+  await keepPayload(deps, store);
+  const { customerId, order, orderBelow, apiKeyId, traceparent } = store;
+  const kept = await inTime(
+    STATEMENT_MS,
+    putInboxRun(
+      deps.database.pool,
+      {
+        storeId: store.runId,
+        ...targetOf(store),
+        customerId,
+        request: isInline(digest) ? request : { ...request, data: {} },
+        digest,
+        order,
+        orderBelow,
+        apiKeyId,
+        traceparent,
+      },
+      deps.inbox,
+    ),
+  );
+  if (kept === null) {
+    deps.metrics.inbox.full.inc();
+    throw inboxFull();
+  }
+  return waitingAs(kept.runId);
+}
+
+/**
+ * The run that is written. One that the caller names and nobody has seen may be a PhaseRun that is not archived: whoever
+ * publishes it will see.
+ * @throws ProblemError 422 when the caller names a run that is another's
+ */
+function targetOf({
+  admission,
+  request,
+  runId,
+  namespace,
+}: AdmittedStore): Pick<InboxStore, 'runId' | 'namespace' | 'phaseRunName' | 'isRunSeen'> {
+  const { running, inbox, runIdStatus } = admission;
+  if (inbox.run !== null) return { runId: inbox.run.runId, namespace, isRunSeen: true };
+  if (running !== null) {
+    const { phaseRunNamespace, phaseRunName } = running;
+    return { runId: running.runId, namespace: phaseRunNamespace, phaseRunName, isRunSeen: true };
+  }
+  if (runIdStatus === 'taken') throw runNotFound();
+  return { runId: request.runId ?? runId, namespace, isRunSeen: false };
+}
+
+/** Answers for a run that has ended in the inbox: the same result waits there already, another one is refused. */
+function repeat(
+  waiting: NonNullable<StoreAdmission['inbox']['run']>,
+  { request, digest }: AdmittedStore,
+): StoredRun {
+  const { commitSha = waiting.commitSha, branch = waiting.branch, status } = request;
+  const isSame =
+    waiting.sha256 === digest.sha256 &&
+    waiting.status === status &&
+    waiting.commitSha === commitSha &&
+    waiting.branch === branch;
+  if (isSame) return waitingAs(waiting.runId);
+  throw new ProblemError(
+    'RUN_CONFLICT',
+    'runId names a run that has ended with another result; store without runId',
+  );
+}
+
+async function keepPayload(
+  { database }: StoreDependencies,
+  { customerId, digest }: AdmittedStore,
+): Promise<void> {
+  if (isInline(digest)) return;
+  const { sha256, sizeBytes, canonical } = digest;
+  await inTime(STATEMENT_MS, putPayload(database.pool, { customerId, sha256, sizeBytes, json: canonical }));
+}
+
+function waitingAs(id: string): StoredRun {
+  return { id, persisted: false, phaseRun: undefined, session: undefined };
+}
