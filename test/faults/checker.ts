@@ -76,14 +76,8 @@ function findLost({ stores, rows, evidence }: Judged): Violation[] {
   const digests = Map.groupBy(rows, ({ sha256 }) => sha256);
   const found: Violation[] = [];
   for (const store of stores) {
-    // A running result may be moved on by what its pipeline run stored afterwards.
-    const good = stores
-      .filter(
-        (other) =>
-          other === store ||
-          (other.pipelineRunId !== undefined && other.pipelineRunId === store.pipelineRunId),
-      )
-      .map(({ sha256 }) => sha256);
+    const isGood = (sha256: string) =>
+      stores.some((other) => other.sha256 === sha256 && (other === store || isOfOneRun(other, store)));
     for (const { id, persisted, at } of store.acks) {
       const row =
         id === undefined
@@ -91,7 +85,7 @@ function findLost({ stores, rows, evidence }: Judged): Violation[] {
           : (byId.get(id) ?? byId.get(evidence.repeats.get(id) ?? ''));
       const told = `${store.id} was acknowledged with ${persisted ? 200 : 202} as ${id ?? 'delivered'} at ${inSeconds(at)}`;
       if (row === undefined) found.push({ kind: 'lost', message: `${told}; there is no such row` });
-      else if (!good.includes(row.sha256))
+      else if (!isGood(row.sha256))
         found.push({
           kind: 'lost',
           message: `${told}; row ${row.id} holds ${row.sha256.slice(0, 12)}, not ${store.sha256.slice(0, 12)}`,
@@ -106,6 +100,11 @@ function findLost({ stores, rows, evidence }: Judged): Violation[] {
       message: `row ${id} has other data than its digest says`,
     })),
   ];
+}
+
+/** A running result may be moved on by what its pipeline run stored afterwards. */
+function isOfOneRun(one: Store, other: Store): boolean {
+  return one.pipelineRunId !== undefined && one.pipelineRunId === other.pipelineRunId;
 }
 
 /** Once. */
@@ -154,7 +153,7 @@ function findMisplaced(judged: Judged): Violation[] {
 /** Newest, at the end and for every read. */
 function findStale(judged: Judged): Violation[] {
   const { series, rows, stores, history } = judged;
-  const newest = rows.filter(({ status }) => status === 'completed').at(-1);
+  const newest = rows.findLast(({ status }) => status === 'completed');
   const completed = stores.filter(({ status }) => status === 'completed');
   const atEnd = completed.filter(({ acks }) => acks.length > 0);
   const last = findNewer(judged, newest?.sha256, completed, atEnd);

@@ -104,14 +104,14 @@ export class Part {
 
   #watch(pid: number): void {
     clearInterval(this.#watching);
-    this.#watching = setInterval(() => {
-      void isThere(pid).then((there) => {
-        if (there || this.#pid !== pid) return;
-        this.#release();
-        this.#options.onCrash(this.name);
-      });
-    }, 200);
+    this.#watching = setInterval(() => void this.#look(pid), 200);
     this.#watching.unref();
+  }
+
+  async #look(pid: number): Promise<void> {
+    if ((await isThere(pid)) || this.#pid !== pid) return;
+    this.#release();
+    this.#options.onCrash(this.name);
   }
 
   /** From here on its end is no surprise. */

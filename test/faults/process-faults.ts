@@ -4,9 +4,9 @@ import type { World } from './world.ts';
 
 interface Victim {
   readonly name: string;
-  readonly outage?: Fault['outage'];
+  readonly outage?: 'cluster' | 'postgres';
   readonly find: (context: FaultContext) => Promise<Part>;
-  readonly impossible?: Fault['impossible'];
+  readonly impossible?: (world: World) => string | undefined;
 }
 
 const LEASE = '/apis/coordination.k8s.io/v1/namespaces/phaserun-system/leases/phaserun-controller';
@@ -41,7 +41,7 @@ const VICTIMS: readonly Victim[] = [
   },
 ];
 
-export const PROCESS_FAULTS: readonly Fault[] = VICTIMS.flatMap(({ find, ...victim }) => [
+export const PROCESS_FAULTS: readonly Fault[] = VICTIMS.flatMap(({ find, ...victim }): Fault[] => [
   {
     ...victim,
     name: `kill-${victim.name}`,

@@ -1,5 +1,7 @@
 /** Preloaded (`node --import`) into a process whose clock is to be wrong by FAULTS_CLOCK_SKEW_MS. Timers run as ever. */
-const skewMs = Number(process.env['FAULTS_CLOCK_SKEW_MS']);
+import { env } from 'node:process';
+
+const skewMs = Number(env['FAULTS_CLOCK_SKEW_MS']);
 const RealDate = Date;
 
 globalThis.Date = class extends RealDate {
@@ -12,5 +14,3 @@ globalThis.Date = class extends RealDate {
     return RealDate.now() + skewMs;
   }
 } as DateConstructor;
-
-export {};
