@@ -103,6 +103,8 @@ const BREAKS: Readonly<Record<AuditBreak['kind'], (place: string) => string>> = 
   inserted: (place) => `${place} was inserted`,
   removed: (place) => `${place} was removed`,
   rewritten: (place) => `up to ${place} it was written anew`,
+  cut: (place) =>
+    `${place} is the anchor's and was taken away; unless AUDIT_RETENTION_DAYS have passed since, not by retention`,
 };
 
 function parseAnchor(text: string): ChainLink {

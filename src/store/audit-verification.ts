@@ -26,9 +26,10 @@ export interface AuditBreak {
   /**
    * `changed`: this event, or its place, is not what was sealed. `removed`: there is no event in this place.
    * `inserted`: this event was not there when the others were sealed. `rewritten`: the events fit each other, and not
-   * what was noted of the chain at this place (its end, a checkpoint, or what the caller kept elsewhere).
+   * what was noted of the chain at this place (its end, a checkpoint, or what the caller kept elsewhere). `cut`: the
+   * chain begins after what the caller kept; retention does that, and so can whoever writes to the database.
    */
-  readonly kind: 'changed' | 'removed' | 'inserted' | 'rewritten';
+  readonly kind: 'changed' | 'removed' | 'inserted' | 'rewritten' | 'cut';
   readonly sequence: number;
   /** Absent when there is none. */
   readonly eventId?: number;
@@ -50,8 +51,7 @@ export async function listAuditChains(connection: Connection): Promise<readonly 
 
 /**
  * Computes a chain anew, from where retention cut it to its end, as of one moment.
- * @param anchor what an earlier verification said was its end: the chain must still lead through there, unless
- *   retention has taken that part away
+ * @param anchor what an earlier verification said was its end: the chain must still lead through there
  */
 export function verifyAuditChain(
   connection: Connection,
@@ -66,12 +66,21 @@ export function verifyAuditChain(
     const walk = new Walk(start, notes);
     for (;;) {
       const events = await listSealed(transaction, owner, walk.head.sequence);
-      const broken = walk.advance(events) ?? (events.length === 0 ? walk.finish() : undefined);
-      if (broken === undefined && events.length > 0) continue;
+      const found = walk.advance(events);
+      if (found === undefined && events.length > 0) continue;
+      const broken = found ?? walk.finish() ?? judgeAnchor(start, anchor);
       const verified = walk.head.sequence - start.sequence;
       return { customerId: owner, verified, head: walk.head, ...(broken && { broken }) };
     }
   });
+}
+
+/** What is wrong with an anchor that the walk does not come to, since the chain begins there or after it. */
+function judgeAnchor(start: ChainLink, anchor: ChainLink | undefined): AuditBreak | undefined {
+  if (anchor === undefined || anchor.sequence > start.sequence) return undefined;
+  const { sequence, hash } = anchor;
+  if (sequence < start.sequence) return { kind: 'cut', sequence };
+  return hash === start.hash ? undefined : { kind: 'rewritten', sequence };
 }
 
 /** Follows a chain from event to event. */

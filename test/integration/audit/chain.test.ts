@@ -255,6 +255,26 @@ describe('retention', () => {
     expect((await verifyAuditChain(pool, customerId)).broken).toEqual({ kind: 'removed', sequence: 6 });
   });
 
+  test('that is only pretended does not do away with what was kept elsewhere', async () => {
+    for (let count = 0; count < 4; count += 1) await append(customerId);
+    await sealAll(customerId);
+    const { head: anchor } = await verifyAuditChain(pool, customerId);
+    for (let count = 0; count < 2; count += 1) await append(customerId);
+    await sealAll(customerId);
+    const { head } = await verifyAuditChain(pool, customerId);
+    await tamper(`DELETE FROM audit_events WHERE chain_sequence <= 6`);
+    await tamper(`DELETE FROM audit_checkpoints WHERE true`);
+    await tamperer.query(
+      `INSERT INTO audit_checkpoints (customer_id, sequence, hash, cut_at) VALUES ($1, 6, decode($2, 'hex'), now())`,
+      [customerId, 'f'.repeat(64)],
+    );
+    expect((await verifyAuditChain(pool, customerId, head)).broken).toEqual({
+      kind: 'rewritten',
+      sequence: 6,
+    });
+    expect((await verifyAuditChain(pool, customerId, anchor)).broken).toEqual({ kind: 'cut', sequence: 4 });
+  });
+
   test('cuts again, and keeps one checkpoint', async () => {
     for (let day = 0; day < 3; day += 1) {
       await append(customerId);
