@@ -2,6 +2,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import { type Digest, digestOf } from '../domain/digest.ts';
 import { admitStore, type StoreAdmission } from '../store/admission.ts';
 import { findLatePlace } from '../store/late-place.ts';
+import { raiseRunOrder } from '../store/slots.ts';
 import type { RefusalWithoutDatabase } from '../telemetry/families/store.ts';
 import { authoriseRepository, type RepositoryDemand } from './authorise.ts';
 import { DatabaseAwayError } from './database-gate.ts';
@@ -15,7 +16,9 @@ import { databaseUnavailable } from './upstream-fault.ts';
 const ADMIT_MS = 3_000;
 
 /** A store whose caller may, with its place in its slot. */
-export interface AdmittedStore extends AcceptedStore {
+export interface AdmittedStore extends Omit<AcceptedStore, 'namespace'> {
+  /** Undefined: this process has not seen the namespaces of the cluster yet. */
+  readonly namespace: string | undefined;
   readonly admission: StoreAdmission;
   readonly digest: Digest;
   /** Whether an earlier try with the same id and place may have stored it. */
@@ -23,13 +26,17 @@ export interface AdmittedStore extends AcceptedStore {
 }
 
 /** A store whose caller was let in by an earlier decision, because the database is away. It has no place yet. */
-export interface UnplacedStore extends Omit<AcceptedStore, 'order' | 'orderBelow'> {
+export interface UnplacedStore extends Omit<AcceptedStore, 'order' | 'orderBelow' | 'namespace'> {
+  readonly namespace: string | undefined;
   readonly admission?: undefined;
   readonly order?: undefined;
   readonly digest: Digest;
 }
 
 export type LetIn = AdmittedStore | UnplacedStore;
+
+/** One whose PhaseRun has somewhere to go. */
+export type InNamespace<Store extends LetIn> = Store & { readonly namespace: string };
 
 /** The same store where it was let in and the database then went away: it finds another place. */
 export function unplacedOf({
@@ -56,12 +63,12 @@ export async function admitRun(deps: StoreRunDependencies, call: StoreCall): Pro
 }
 
 async function admit(deps: StoreRunDependencies, call: StoreCall): Promise<AdmittedStore> {
-  const { database, outage } = deps;
+  const { outage } = deps;
   const demand = demandOf(call);
   const askedAt = performance.now();
   // Learned from even when it comes too late for this store.
   const question = async () => {
-    const admission = await admitStore(database.pool, call.caller, call.request);
+    const admission = await admitInOrder(deps, call);
     learn(outage, demand, admission, askedAt);
     return admission;
   };
@@ -69,6 +76,18 @@ async function admit(deps: StoreRunDependencies, call: StoreCall): Promise<Admit
   const customerId = authoriseRepository(admission, demand, deps.metrics);
   if (admission.order === null) throw new Error('a store was admitted without an order');
   return { ...accept(deps, call, customerId), admission, order: admission.order };
+}
+
+/** What is drawn now is above all that was known before, unless a restore has taken the sequence back. */
+async function admitInOrder(
+  { database, outage }: StoreRunDependencies,
+  { caller, request }: StoreCall,
+): Promise<StoreAdmission> {
+  const known = outage.mark.value;
+  const admission = await admitStore(database.pool, caller, request);
+  if (admission.order === null || admission.order > known) return admission;
+  await raiseRunOrder(database.pool, known);
+  return admitStore(database.pool, caller, request);
 }
 
 function learn(
