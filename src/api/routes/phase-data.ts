@@ -61,7 +61,7 @@ function registerPost(app: FastifyInstance, deps: StoreDependencies): void {
         operationId: 'storePhaseData',
         summary: 'Keep what a phase found of an issue',
         description:
-          'Older than `/api/v1/phases/store`, and the same but for the names. A scan that is stored here is found here, by its issue.',
+          'Older than `/api/v1/phases/store`, and the same but for the names. A scan that is stored here is found here, by its issue. While the database is away, callers that it let in within 15 minutes are answered 202, others 503.',
         headers: storeHeadersSchema,
         body: phaseDataBodySchema,
         response: {

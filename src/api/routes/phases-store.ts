@@ -18,7 +18,7 @@ export function registerStore(app: FastifyInstance, deps: StoreDependencies): vo
         operationId: 'storePhaseResult',
         summary: 'Keep the result of a phase',
         description:
-          'Snake case spellings are accepted too, unknown fields are ignored. The same result again answers the row that is there; another one is a new row, and the newest wins.',
+          'Snake case spellings are accepted too, unknown fields are ignored. The same result again answers the row that is there; another one is a new row, and the newest wins. While the database is away, callers that it let in within 15 minutes are answered 202, others 503.',
         tags: ['phases'],
         security: [{ apiKey: [] }, { bearer: [] }],
         headers: storeHeadersSchema,
