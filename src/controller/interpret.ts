@@ -28,7 +28,7 @@ export class Rejection extends Error {
 export interface RunContext {
   readonly customerId: string;
   readonly repository: RepositoryName;
-  /** The payload that `dataRef` names; the reconciler has fetched it. */
+  /** The payload that `dataRef` names, as the reconciler has fetched it; absent where none is kept. */
   readonly referred?: JsonObject;
 }
 
@@ -72,16 +72,15 @@ export function interpretPhaseRun(phaseRun: PhaseRun, context: RunContext): Meas
   });
 }
 
-type Payload = Pick<MeasuredRun, 'data' | 'sha256' | 'sizeBytes' | 'derived' | 'measure'>;
+type Payload = Pick<MeasuredRun, 'data' | 'payloadIsGone' | 'sha256' | 'sizeBytes' | 'derived' | 'measure'>;
 
 function readPayload(phaseRun: PhaseRun, referred: JsonObject | undefined): Payload {
   const { spec } = phaseRun;
   const { dataRef, dataGzip } = spec.result;
   if (dataRef !== undefined) {
-    if (referred === undefined) {
-      throw new Rejection('PayloadNotFound', `spec.result.dataRef: no payload ${dataRef.sha256} is kept`);
-    }
     const { sha256, sizeBytes } = dataRef;
+    // Retention takes payloads away as well: whether that is a reason to refuse the run, the rows say.
+    if (referred === undefined) return { payloadIsGone: true, sha256, sizeBytes, ...read(spec, {}) };
     return { sha256, sizeBytes, ...read(spec, referred) };
   }
   const sent = dataGzip === undefined ? readInline(phaseRun) : gunzip(dataGzip);

@@ -37,7 +37,9 @@ export function archivedStatus(
     ]),
     archive: compact({ executionId, sha256, committedAt, order, incarnation }),
     session,
-    summary: compact({ vulnerabilities, validated, trustScore, pullRequestUrl }),
+    summary: run.payloadIsGone
+      ? phaseRun.status?.summary
+      : compact({ vulnerabilities, validated, trustScore, pullRequestUrl }),
   });
 }
 

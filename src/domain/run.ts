@@ -46,6 +46,8 @@ export interface ArchivableRun {
   readonly errorMessage?: string;
   /** Absent when the payload is already in Postgres under `sha256`. */
   readonly data?: JsonObject;
+  /** The payload was looked for and is kept nowhere: the run may be found archived or purged, but not be written. */
+  readonly payloadIsGone?: true;
   /** Hex SHA-256 of the canonical JSON (RFC 8785). */
   readonly sha256: string;
   /** Bytes of the canonical JSON. */

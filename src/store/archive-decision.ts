@@ -64,7 +64,7 @@ function decideOwn(
     return { disposition: 'unchanged', ...located({ ...own, executionId: run.runId }), isNew: false };
   if (isFinished(own.status) || !isForward(own.status, run.status))
     return reject('StatusMovedBackward', `this run is ${own.status} and cannot be changed to ${run.status}`);
-  const dataFrom = run.data === undefined && run.sha256 === own.sha256 ? 'row' : sourceOf(run, state);
+  const dataFrom = isOfRow(run, own) ? 'row' : sourceOf(run, state);
   if (dataFrom === undefined) return payloadMissing(run);
   const order = orderOfMove(run, own);
   const step = own.session === null ? undefined : takePart(run, own.session, order);
@@ -138,7 +138,12 @@ function outcomeOf({ outcome }: { readonly outcome?: SessionOutcome }) {
 
 function sourceOf(run: ArchivableRun, state: ArchiveState): 'run' | 'payload' | undefined {
   if (run.data !== undefined) return 'run';
-  return state.payloadKept ? 'payload' : undefined;
+  return state.payloadKept && !run.payloadIsGone ? 'payload' : undefined;
+}
+
+/** Whether the row holds the payload that the run refers to. */
+function isOfRow(run: ArchivableRun, own: NonNullable<ArchiveState['own']>): boolean {
+  return run.data === undefined && !run.payloadIsGone && run.sha256 === own.sha256;
 }
 
 function located({ executionId, committedAt, order, session }: Located) {

@@ -17,7 +17,7 @@ export interface OldPage {
 
 const oldRun = z.object({ id: z.string(), at: z.string() });
 
-/** Runs that have been kept from coming back for longer than so many days, the oldest first. */
+/** Runs that have been kept from coming back for longer than so many days, the oldest first; none that waits in the inbox. */
 export function listOldRunTombstones(
   connection: Connection,
   kind: RunTombstoneKind,
@@ -33,6 +33,7 @@ export function listOldRunTombstones(
   return connection.any(sql.prepared(`list_old_run_tombstones.${kind}`, oldRun)`
     SELECT t.run_id AS id, ${positionOf(sql.fragment`t.created_at`)} AS at FROM ${table} t
     WHERE t.created_at < now() - make_interval(days => ${days}) AND ${isOver}
+      AND NOT EXISTS (SELECT FROM inbox_runs i WHERE i.run_id = t.run_id)
       AND (t.created_at, t.run_id) > (${after.at}::timestamptz, ${after.id}::uuid)
     ORDER BY t.created_at, t.run_id
     LIMIT ${limit}
@@ -62,7 +63,7 @@ export interface OldSlot {
 
 const oldSlot = z.object({ customerId: z.string(), slot: z.string(), at: z.string() });
 
-/** Slots whose last deletion is longer ago than so many days, the oldest first. */
+/** Slots whose last deletion is longer ago than so many days, the oldest first; none for which something waits in the inbox. */
 export function listOldSlotTombstones(
   connection: Connection,
   {
@@ -75,6 +76,7 @@ export function listOldSlotTombstones(
     SELECT t.customer_id AS "customerId", t.slot, ${positionOf(sql.fragment`t.created_at`)} AS at
     FROM slot_tombstones t
     WHERE t.created_at < now() - make_interval(days => ${days})
+      AND NOT EXISTS (SELECT FROM inbox_runs i WHERE i.customer_id = t.customer_id AND i.slot = t.slot)
       AND (t.created_at, t.customer_id, t.slot)
         > (${after?.at ?? '-infinity'}::timestamptz, ${after?.customerId ?? NOBODY}::uuid, ${after?.slot ?? ''})
     ORDER BY t.created_at, t.customer_id, t.slot

@@ -344,3 +344,26 @@ describe('a round', () => {
     expect(text).toMatch(/phaserun_retention_oldest_execution_age_seconds 86\d{5}/);
   });
 });
+
+describe('a run whose payload is kept nowhere any more', () => {
+  const gone = { payloadIsGone: true, byReference: true } as const;
+  const withoutData = ({ data: _, ...run }: ArchivableRun) => run;
+
+  test('is archived as purged when it was, and as it is when its row is there', async () => {
+    const purged = await archived(366);
+    const kept = await archived(100, { issueNumber: 5 });
+    await purge();
+    await drop();
+    const again = (run: ArchivableRun) => archiveRun(pool, makeRun({ ...withoutData(run), ...gone }));
+    expect(await again(purged)).toMatchObject({ disposition: 'purged' });
+    expect(await again(kept)).toMatchObject({ disposition: 'unchanged', executionId: kept.runId });
+  });
+
+  test('is refused when nothing is known of it, or when it would have to be written', async () => {
+    const refused = { disposition: 'rejected', reason: 'PayloadNotFound' };
+    expect(await archiveRun(pool, makeRun({ customerId, ...gone }))).toMatchObject(refused);
+    const running = await archived(1, { status: 'running' });
+    const completed = makeRun({ ...withoutData(running), status: 'completed', ...gone });
+    expect(await archiveRun(pool, completed)).toMatchObject(refused);
+  });
+});
