@@ -32,8 +32,9 @@ export function startOf({ after }: PageRequest): string {
 const PAGE_BYTES = 4 * 1024 * 1024;
 
 /**
- * Of the newest rows, those that a page has room for, with `found`: how many there were. So a page of large rows takes
- * neither the memory of the process nor a connection for long.
+ * Of the newest rows, those that a page has room for, with `found`: how many there were. So a page of large rows does not
+ * take the memory of the process. Postgres still writes out every row that it weighs, which takes a connection for seconds
+ * where a hundred of them are as large as a body.
  * @param newest selects rows in their order, one more than the limit
  * @param time the column they are ordered by, before `id`
  * @param bytes what is large in a row
