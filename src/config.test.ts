@@ -47,6 +47,42 @@ describe('loadConfig', () => {
     expect(() => loadConfig(set)).toThrow(want);
   });
 
+  it.each([
+    {
+      set: { EXECUTION_RETENTION_DAYS: '6' },
+      want: /EXECUTION_RETENTION_DAYS is 6 days.*spec.ttlSecondsAfterArchived.*at least 7/,
+    },
+    {
+      set: { EXECUTION_RETENTION_DAYS: '8', SESSION_RETENTION_DAYS: '9' },
+      want: /EXECUTION_RETENTION_DAYS is 8.*SESSION_RETENTION_DAYS \(9 days\).*lower SESSION_RETENTION_DAYS/,
+    },
+    {
+      set: { EXECUTION_RETENTION_DAYS: '30', PAYLOAD_RETENTION_DAYS: '60' },
+      want: /EXECUTION_RETENTION_DAYS is 30.*PAYLOAD_RETENTION_DAYS/,
+    },
+    {
+      set: { TASK_RETENTION_DAYS: '7', IDEMPOTENCY_TTL_SECONDS: '700000' },
+      want: /TASK_RETENTION_DAYS is 7.*IDEMPOTENCY_TTL_SECONDS \(700000 seconds\)/,
+    },
+    {
+      set: { TOMBSTONE_RETENTION_DAYS: '1', IDEMPOTENCY_TTL_SECONDS: '86401' },
+      want: /TOMBSTONE_RETENTION_DAYS is 1.*IDEMPOTENCY_TTL_SECONDS/,
+    },
+    { set: { EXECUTION_RETENTION_DAYS: 'never' }, want: /EXECUTION_RETENTION_DAYS must be .* or forever/ },
+  ])('refuses $set, naming what goes against what', ({ set, want }) => {
+    expect(() => loadConfig(set)).toThrow(want);
+  });
+
+  it.each(['0', 'forever'])('keeps for ever what is to be kept for %s', (days) => {
+    const set = {
+      EXECUTION_RETENTION_DAYS: days,
+      PAYLOAD_RETENTION_DAYS: '1',
+      TOMBSTONE_RETENTION_DAYS: days,
+    };
+    expect(loadConfig(set).retention).toMatchObject({ executionDays: 0, payloadDays: 1, tombstoneDays: 0 });
+    expect(loadConfig({}).retention).toMatchObject({ executionDays: 365, payloadDays: 0 });
+  });
+
   it('reads the one token issuer', () => {
     const set = { OIDC_ISSUER_URL: 'https://id.example', OIDC_AUDIENCE: 'phaserun' };
     expect(loadConfig(set).oidc).toEqual({ issuer: 'https://id.example', audience: 'phaserun' });
