@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { Client } from 'pg';
 import { sql } from 'slonik';
 import { afterEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
@@ -312,4 +313,27 @@ test('history is not stored, for its place is not known; the older route stores;
     expect([path, answer.status]).toEqual([path, 503]);
     expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
   }
+});
+
+test('that goes away between the admission and a large payload, the PhaseRun carries the payload, at the place that was drawn', async () => {
+  const repo = await knownRepo([api]);
+  const data = { files: randomBytes(50_000).toString('hex') };
+  const blocker = new Client({ connectionString: databaseUrl });
+  blocker.on('error', () => undefined);
+  await blocker.connect();
+  await blocker.query('BEGIN');
+  await blocker.query('LOCK TABLE payloads IN ACCESS EXCLUSIVE MODE');
+  const storing = store(api, tenant, scanOf(repo, 0, { data }));
+  await vi.waitFor(async () => {
+    const { rows } = await blocker.query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    expect(rows).not.toEqual([]);
+  }, SOON);
+  await postgres.kill();
+  expect((await storing).status).toBe(202);
+  const [run] = await runsOf(repo, 'c0ffee');
+  expect(run?.spec).toMatchObject({ result: { dataGzip: expect.any(String) } });
+  // What the sequence drew is a multiple of its step.
+  expect(Number(run?.spec.order) % 1_024).toBe(0);
+  await comeBack();
+  await expectNewest(repo, data);
 });
