@@ -5,22 +5,19 @@ import type { StoreAdmission } from '../store/admission.ts';
 import { type InboxLimits, type InboxStore, putInboxRun } from '../store/inbox.ts';
 import { putPayload } from '../store/payloads.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { inTime } from './in-time.ts';
-import { ProblemError } from './problem.ts';
+import type { AdmittedStore, LetIn } from './admit-run.ts';
 import { type StoreRunDependencies, storeRun } from './store-run.ts';
 import type { StoredRun } from './store-settle.ts';
 import { runNotFound } from './store-target.ts';
-import { inboxFull } from './upstream-fault.ts';
+import { runConflict } from './store-without-database.ts';
+import { inboxFull, kubernetesUnavailable } from './upstream-fault.ts';
 
 export interface StoreDependencies extends StoreRunDependencies {
   readonly inbox: InboxLimits;
   readonly metrics: Pick<Metrics, 'store' | 'inbox'>;
 }
 
-type LetIn = Parameters<typeof storeRun>[1];
-type AdmittedStore = Extract<LetIn, { readonly admission: StoreAdmission }>;
-
-/** For each of the statements. A database that is out of reach says so at once; this is for one that hangs. */
+/** For each of the statements. */
 const STATEMENT_MS = 3_000;
 
 /**
@@ -29,10 +26,17 @@ const STATEMENT_MS = 3_000;
  * @throws ProblemError, DatabaseError or KubeError when the result is not acknowledged
  */
 export async function storeOrKeep(deps: StoreDependencies, store: LetIn): Promise<StoredRun> {
-  if (store.admission === undefined || isRepeat(store.admission)) return storeRun(deps, store);
-  if (store.admission.inbox.isSlotWaiting) return keep(deps, store);
+  const { namespace } = store;
+  if (store.admission === undefined) {
+    if (namespace === undefined) throw kubernetesUnavailable();
+    return storeRun(deps, { ...store, namespace });
+  }
+  const { running, inbox } = store.admission;
+  if (running !== null && isRepeat(store.admission))
+    return storeRun(deps, { ...store, namespace: running.phaseRunNamespace });
+  if (namespace === undefined || inbox.isSlotWaiting) return keep(deps, store);
   try {
-    return await storeRun(deps, store);
+    return await storeRun(deps, { ...store, namespace });
   } catch (error) {
     if (!isUnavailable(error)) throw error;
     return keep(deps, store);
@@ -50,8 +54,7 @@ async function keep(deps: StoreDependencies, store: AdmittedStore): Promise<Stor
   if (waiting !== null && isFinished(waiting.status)) return repeat(waiting, store);
   await keepPayload(deps, store);
   const { customerId, order, orderBelow, apiKeyId, traceparent } = store;
-  const kept = await inTime(
-    STATEMENT_MS,
+  const kept = await deps.outage.gate.ask(STATEMENT_MS, () =>
     putInboxRun(
       deps.database.pool,
       {
@@ -108,19 +111,17 @@ function repeat(
     waiting.commitSha === commitSha &&
     waiting.branch === branch;
   if (isSame) return waitingAs(waiting.runId);
-  throw new ProblemError(
-    'RUN_CONFLICT',
-    'runId names a run that has ended with another result; store without runId',
-  );
+  throw runConflict();
 }
 
 async function keepPayload(
-  { database }: StoreDependencies,
+  { database, outage }: StoreDependencies,
   { customerId, digest }: AdmittedStore,
 ): Promise<void> {
   if (isInline(digest)) return;
   const { sha256, sizeBytes, canonical } = digest;
-  await inTime(STATEMENT_MS, putPayload(database.pool, { customerId, sha256, sizeBytes, json: canonical }));
+  const payload = { customerId, sha256, sizeBytes, json: canonical };
+  await outage.gate.ask(STATEMENT_MS, () => putPayload(database.pool, payload));
 }
 
 function waitingAs(id: string): StoredRun {

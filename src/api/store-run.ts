@@ -1,6 +1,6 @@
 import type { CommittedRun } from '../domain/run.ts';
 import type { StoreRequest } from '../domain/store-request.ts';
-import { createInPlace } from '../kube/create-in-place.ts';
+import { createAtAnyPlace } from '../kube/create-in-place.ts';
 import { type Deadline, deadlineIn } from '../kube/deadline.ts';
 import type { PhaseRunWriter } from '../kube/phase-run-writer.ts';
 import { type AcceptedStore, draftPhaseRun, isInline } from '../resources/phase-run-draft.ts';
@@ -11,8 +11,9 @@ import type { CommittedRunsListener } from '../store/committed-runs-listener.ts'
 import type { Database } from '../store/database.ts';
 import { putPayload } from '../store/payloads.ts';
 import type { Caller } from '../store/principal.ts';
+import { drawRunOrder } from '../store/slots.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { AdmittedStore, LetIn } from './admit-run.ts';
+import type { AdmittedStore, InNamespace, UnplacedStore } from './admit-run.ts';
 import { DatabaseAwayError } from './database-gate.ts';
 import { resultWithin } from './deadline.ts';
 import { packedBytes } from './pack-payload.ts';
@@ -26,8 +27,8 @@ export interface StoreRunDependencies {
   readonly database: Pick<Database, 'pool'>;
   readonly committedRuns: Pick<CommittedRunsListener, 'waitFor'>;
   readonly phaseRuns: PhaseRunWriter;
-  /** The Kubernetes namespace that a customer's runs are created in. */
-  readonly namespaceOf: (customerId: string) => string;
+  /** The Kubernetes namespace that a customer's runs are created in; undefined while the namespaces are not known. */
+  readonly namespaceOf: (customerId: string) => string | undefined;
   readonly metrics: Pick<Metrics, 'store'>;
   /** What goes on while the database is away. */
   readonly outage: Outage;
@@ -51,6 +52,11 @@ const WAIT_MS = 5_000;
 /** For a last look at the rows when that time is up. */
 const LATE_MS = 500;
 
+type Admitted = InNamespace<AdmittedStore>;
+
+/** A store that was let in, and whose PhaseRun has somewhere to go. */
+export type PlaceableStore = Admitted | InNamespace<UnplacedStore>;
+
 type NamedTarget = Exclude<StoreTarget, { kind: 'create' }>;
 
 /**
@@ -59,7 +65,7 @@ type NamedTarget = Exclude<StoreTarget, { kind: 'create' }>;
  * and place, ends in the same run.
  * @throws ProblemError, DatabaseError or KubeError when the result is not acknowledged
  */
-export async function storeRun(deps: StoreRunDependencies, store: LetIn): Promise<StoredRun> {
+export async function storeRun(deps: StoreRunDependencies, store: PlaceableStore): Promise<StoredRun> {
   if (store.admission === undefined) return storeWithoutDatabase(deps, store);
   const stored = store.isRetry ? await findStored(deps, store) : undefined;
   if (stored !== undefined) return stored;
@@ -73,7 +79,7 @@ export async function storeRun(deps: StoreRunDependencies, store: LetIn): Promis
 }
 
 /** Keeps a payload that is too large for a PhaseRun where its reference will find it; else the PhaseRun has to carry it. */
-async function keepPayload(deps: StoreRunDependencies, store: AdmittedStore): Promise<AdmittedStore> {
+async function keepPayload(deps: StoreRunDependencies, store: Admitted): Promise<Admitted> {
   const { customerId, digest } = store;
   if (isInline(digest)) return store;
   const { sha256, sizeBytes, canonical } = digest;
@@ -91,7 +97,7 @@ async function keepPayload(deps: StoreRunDependencies, store: AdmittedStore): Pr
 /** Writes the PhaseRun, when there is room for what it carries. */
 async function writeRun(
   deps: StoreRunDependencies,
-  store: AdmittedStore,
+  store: Admitted,
   target: StoreTarget,
 ): Promise<StoredRun> {
   const deadline = deadlineIn(WRITE_MS);
@@ -123,8 +129,9 @@ async function createRun(
   deadline: Deadline,
 ): Promise<StoredRun> {
   const row = waitForRow(deps, store);
+  const draw = () => deps.outage.gate.ask(ASK_MS, () => drawRunOrder(deps.database.pool));
   const phaseRun = await row.unlessFails(
-    timed(deps, 'create', () => createInPlace(deps.phaseRuns, store, deadline)),
+    timed(deps, 'create', () => createAtAnyPlace(deps.phaseRuns, store, { deadline, draw })),
   );
   return settleRun(deps.phaseRuns, store, phaseRun, await row.committed());
 }
@@ -155,7 +162,7 @@ async function moveRun(
 /** Answers for a run that has ended: the same result is there already, another one is refused. */
 async function repeatRun(
   { database }: StoreRunDependencies,
-  { admission, digest, request }: AdmittedStore,
+  { admission, digest, request }: Admitted,
   { runId, phaseRun }: NamedTarget,
 ): Promise<StoredRun> {
   const [row] = await listCommittedRuns(database.pool, [runId]);

@@ -5,7 +5,7 @@ import type { StoreRequest } from '../domain/store-request.ts';
 import { hasStatus } from '../kube/kube-error.ts';
 import { SLOT_LABEL } from '../resources/annotations.ts';
 import type { PhaseRun } from '../resources/phase-run.ts';
-import type { UnplacedStore } from './admit-run.ts';
+import type { InNamespace, UnplacedStore } from './admit-run.ts';
 import { type Deadline, deadlineIn } from '../kube/deadline.ts';
 import { packedBytes, packPayload, PayloadDoesNotFitError } from './pack-payload.ts';
 import { type AcceptedStore, draftPhaseRun } from '../resources/phase-run-draft.ts';
@@ -28,7 +28,10 @@ const RACES = 16;
  * found among the PhaseRuns there. The same run id again is the same run.
  * @throws ProblemError 503 when that cannot be, 409 when it names a run that has ended otherwise; KubeError
  */
-export async function storeWithoutDatabase(deps: Dependencies, store: UnplacedStore): Promise<StoredRun> {
+export async function storeWithoutDatabase(
+  deps: Dependencies,
+  store: InNamespace<UnplacedStore>,
+): Promise<StoredRun> {
   const deadline = deadlineIn(WRITE_MS);
   const { namespace, request, runId } = store;
   const slot = `${SLOT_LABEL}=${slotLabel(slotOf(request))}`;
@@ -78,7 +81,7 @@ interface Written {
 /** Tries once, given the slot as it was; undefined when it has changed meanwhile. */
 function write(
   deps: Dependencies,
-  store: UnplacedStore,
+  store: InNamespace<UnplacedStore>,
   runs: readonly PhaseRun[],
   deadline: Deadline,
 ): Promise<Written | undefined> {

@@ -1,4 +1,5 @@
 import { KubeError } from '../kube/kube-error.ts';
+import { isRefusal } from '../kube/retry.ts';
 import { DatabaseError, type DatabaseErrorKind } from '../store/errors.ts';
 import { DatabaseAwayError } from './database-gate.ts';
 import { ProblemError } from './problem.ts';
@@ -13,7 +14,7 @@ export function faultOf(error: unknown): ProblemError | undefined {
   if (error instanceof DatabaseAwayError) return databaseUnavailable(error);
   if (error instanceof DatabaseError) return DATABASE_FAULTS[error.kind]?.(error);
   if (error instanceof KubeError)
-    return isContent(error) ? phaseRunRefused(error) : kubernetesUnavailable(error);
+    return isRefusal(error) ? phaseRunRefused(error) : kubernetesUnavailable(error);
   return undefined;
 }
 
@@ -53,14 +54,6 @@ export function kubernetesUnavailable(cause?: KubeError): ProblemError {
 export function inboxFull(): ProblemError {
   const detail = 'Kubernetes cannot be reached, and too many results wait for it already; try again later';
   return new ProblemError('KUBERNETES_UNAVAILABLE', detail, { headers: retryAfter(INBOX_RETRY_SECONDS) });
-}
-
-/**
- * The API server looked at the object and refused it. All else may pass: no answer, throttled, out of order, or not
- * (yet) set up for this process: no rights, no CRD, no namespace.
- */
-function isContent({ status }: KubeError): boolean {
-  return [400, 413, 422].includes(status);
 }
 
 function phaseRunRefused(cause: KubeError): ProblemError {

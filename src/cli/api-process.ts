@@ -5,7 +5,6 @@ import { createCache } from '../cache/cache.ts';
 import type { Config } from '../config.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { createInformer } from '../kube/informer.ts';
-import { KubeError } from '../kube/kube-error.ts';
 import {
   leanNamespace,
   NAMESPACES,
@@ -88,7 +87,8 @@ export async function startApi(
     auditReads: config.auditReads,
     webhooks: config.webhooks,
     namespaceOf(customerId) {
-      if (!namespaces.hasSynced()) throw namespacesUnknown();
+      // Before the first sync a customer's namespace is not known, and its runs must not land in another.
+      if (!namespaces.hasSynced()) return undefined;
       return namespaceOfCustomer(namespaces.list(), customerId) ?? config.namespace;
     },
   });
@@ -103,13 +103,4 @@ export async function startApi(
       await running.disposeAsync();
     },
   };
-}
-
-/** Before the first sync a customer's namespace is not known, and its runs must not land in another. */
-function namespacesUnknown(): KubeError {
-  return new KubeError({
-    status: 0,
-    reason: 'Unreachable',
-    message: 'the namespaces of the cluster are not known yet',
-  });
 }

@@ -14,14 +14,17 @@ describe('without a Kubernetes API', async () => {
     kubeconfigPath,
     databaseUrl,
     namespace: await freshNamespace({ kubeconfigPath }),
+    inbox: { runs: 1 },
   });
   const tenant = await makeTenant(api.pool);
   const request = { ...scan, repo: `${tenant.owner}/shop` };
 
-  test('a store is asked to come again, and nothing is stored; reads go on; then all is well', async () => {
+  test('stores are kept as long as there is room, then asked to come again; reads go on; then all is well', async () => {
     const before = await countStored(api);
     await kubernetes.killApiserver();
-    const refused = await store(api, tenant, request);
+    const kept = await store(api, tenant, request);
+    expect(kept).toMatchObject({ status: 202, body: { persisted: false } });
+    const refused = await store(api, tenant, { ...request, data: { vulnerabilities: [1] } });
     expect(refused).toMatchObject({ status: 503, body: { code: 'KUBERNETES_UNAVAILABLE' } });
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await retrieve(api, tenant, { repo: request.repo, commit: 'c0ffee' })).status).toBe(200);
@@ -34,7 +37,8 @@ describe('without a Kubernetes API', async () => {
 
     await kubernetes.restartApiserver();
     expect(await countStored(api)).toEqual(before);
-    expect((await store(api, tenant, request)).status).toBe(202);
+    const elsewhere = { ...request, commitSha: 'beef' };
+    expect(await store(api, tenant, elsewhere)).toMatchObject({ status: 202, body: { phaseRun: {} } });
   });
 });
 
