@@ -164,10 +164,11 @@ async function callClient(options: Writing, series: Series, name: string): Promi
     const answer = await client.storePhaseResults(phase, data, metadata);
     if (answer.storage === 'local') return count(history, 'kept by clients');
     // Nothing is sent before all that was kept has been.
-    for (const earlier of kept.splice(0)) {
-      const { id, persisted } = answer;
-      earlier.acks.push(earlier === store ? { id, persisted, at: now() } : { persisted: false, at: now() });
-    }
+    const { id: runId, persisted } = answer;
+    const deliveredAt = now();
+    for (const late of kept.splice(0).filter((one) => one !== store))
+      late.acks.push({ persisted: false, at: deliveredAt });
+    store.acks.push({ id: runId, persisted, at: now() + 0.001 });
     return count(history, `acknowledged ${answer.persisted ? 200 : 202}`);
   };
   for (let index = 1; !signal.aborted; index += 1) {

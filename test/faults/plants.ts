@@ -62,6 +62,12 @@ export const PLANTS: readonly Plant[] = [
         find: 'keyedRunId({ customerId, key, fingerprint: once.fingerprint })',
         replace: 'keyedRunId({ customerId, key, fingerprint: `${once.fingerprint}${Math.random()}` })',
       },
+      // Two equal neighbours would become one row all the same.
+      {
+        file: 'src/store/archive-decision.ts',
+        find: '.find((neighbour) => neighbour?.equal === true)',
+        replace: '.find(() => false)',
+      },
       // Or a retry after a crash would come too late for a short run.
       { file: 'src/api/store-once.ts', find: 'LEASE_SECONDS = 15', replace: 'LEASE_SECONDS = 1' },
     ],
@@ -90,6 +96,8 @@ export const PLANTS: readonly Plant[] = [
         find: 'return { id: runId, persisted: false, phaseRun, session: undefined };',
         replace: 'return { id: runId, persisted: true, phaseRun, session: undefined };',
       },
+      // Or no short fault would outlast the wait for a row.
+      { file: 'src/api/store-run.ts', find: 'const WAIT_MS = 5_000;', replace: 'const WAIT_MS = 500;' },
     ],
     faults: ['freeze-leader'],
     caughtAs: ['read'],

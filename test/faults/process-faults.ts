@@ -73,7 +73,7 @@ export const PROCESS_FAULTS: readonly Fault[] = VICTIMS.flatMap(({ find, ...vict
     async run(context: FaultContext) {
       const part = await find(context);
       await part.freeze();
-      if (context.quick) await context.hold(2_000, 6_000);
+      if (context.quick) await context.hold(3_000, 7_000);
       else await context.hold(5_000, 30_000);
       part.thaw();
       return part.name;
