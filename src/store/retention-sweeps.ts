@@ -26,10 +26,11 @@ interface Sweep {
   readonly isHeldBy: FragmentSqlToken;
 }
 
+/** LIMIT has the index asked for each row, where EXISTS would have whole tables read for each batch. */
 const hasExecutions = sql.join(
   (['scan', 'validation', 'mitigation'] as const).map(
     (phase) =>
-      sql.fragment`EXISTS (SELECT FROM ${sql.identifier([`${phase}_executions`])} e WHERE e.session_id = t.id)`,
+      sql.fragment`(SELECT true FROM ${sql.identifier([`${phase}_executions`])} e WHERE e.session_id = t.id LIMIT 1) IS NOT NULL`,
   ),
   sql.fragment` OR `,
 );
@@ -80,7 +81,7 @@ const SWEEPS: Readonly<Record<SweptKind, Sweep>> = {
 function isDue({ at, isOver, isHeldBy }: Sweep, days: number): FragmentSqlToken {
   const cutoff = sql.fragment`(now() - make_interval(days => ${days}))`;
   return sql.fragment`${at} < ${cutoff} AND ${isOver(cutoff)}
-    AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.customer_id = t.customer_id AND (${isHeldBy}))`;
+    AND (SELECT true FROM legal_holds h WHERE h.customer_id = t.customer_id AND (${isHeldBy}) LIMIT 1) IS NULL`;
 }
 
 /**

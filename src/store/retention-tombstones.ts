@@ -27,9 +27,9 @@ export function listOldRunTombstones(
   const isOver =
     kind === 'buried'
       ? sql.fragment`true`
-      : sql.fragment`NOT EXISTS (SELECT FROM scan_executions e WHERE e.id = t.execution_id)
-          AND NOT EXISTS (SELECT FROM validation_executions e WHERE e.id = t.execution_id)
-          AND NOT EXISTS (SELECT FROM mitigation_executions e WHERE e.id = t.execution_id)`;
+      : sql.fragment`(SELECT true FROM scan_executions e WHERE e.id = t.execution_id LIMIT 1) IS NULL
+          AND (SELECT true FROM validation_executions e WHERE e.id = t.execution_id LIMIT 1) IS NULL
+          AND (SELECT true FROM mitigation_executions e WHERE e.id = t.execution_id LIMIT 1) IS NULL`;
   return connection.any(sql.prepared(`list_old_run_tombstones.${kind}`, oldRun)`
     SELECT t.run_id AS id, ${positionOf(sql.fragment`t.created_at`)} AS at FROM ${table} t
     WHERE t.created_at < now() - make_interval(days => ${days}) AND ${isOver}

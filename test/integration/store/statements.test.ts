@@ -40,6 +40,7 @@ import { AUDIT_READS_ALL, callAuditStatements, fillAudit } from './audit-stateme
 import { makeCustomer, makeRun, openDatabase, repository } from './builders.ts';
 import { callDoctorStatements, DOCTOR_READS_ALL } from './doctor-statements.ts';
 import { callIdempotencyStatements, fillIdempotencyKeys } from './idempotency-statements.ts';
+import { callRetentionStatements, fillRetention, RETENTION_READS_ALL } from './retention-statements.ts';
 import { callWebhookStatements, fillWebhooks } from './webhook-statements.ts';
 
 const { url } = await freshDatabase();
@@ -110,7 +111,13 @@ test('a page of what agents list is the first rows of an index, however long the
 const SETTING = 'read_as_of_now';
 
 /** What reads all there is on purpose: all customers, and all of a repository, which here holds half of each table. */
-const READS_ALL = new Set(['list_customers', 'list_executions', ...AUDIT_READS_ALL, ...DOCTOR_READS_ALL]);
+const READS_ALL = new Set([
+  'list_customers',
+  'list_executions',
+  ...AUDIT_READS_ALL,
+  ...DOCTOR_READS_ALL,
+  ...RETENTION_READS_ALL,
+]);
 
 const plan = z.looseObject({
   'Node Type': z.string(),
@@ -149,7 +156,7 @@ function sequentiallyRead(root: Plan): string[] {
 }
 
 /** Tables that hold a handful of rows by their nature. */
-const SMALL = new Set(['leadership', 'quarantined_runs', 'profiles']);
+const SMALL = new Set(['leadership', 'quarantined_runs', 'profiles', 'retention_settings', 'inbox_runs']);
 
 function recording(connection: Connection): Connection {
   const record = <T extends QuerySqlToken>(query: T): T => {
@@ -211,6 +218,7 @@ async function callEverything(pool: Connection): Promise<void> {
   await callAuditStatements(pool, customerId);
   await callWebhookStatements(pool, customerId);
   await callIdempotencyStatements(pool, customerId);
+  await callRetentionStatements(pool, customerId);
   await callDoctorStatements(pool, customerId);
   await callLeadership(pool);
   await currentIncarnation(pool);
@@ -282,6 +290,7 @@ async function fillTables(): Promise<void> {
   await fillAudit(explainer);
   await fillWebhooks(explainer);
   await fillIdempotencyKeys(explainer);
+  await fillRetention(explainer);
   for (const phase of PHASES) {
     await explainer.query(`
       INSERT INTO ${phase}_executions (
