@@ -42,8 +42,11 @@ async function knownRepo(
 ): Promise<string> {
   const repo = `${of.owner}/repo-${randomBytes(4).toString('hex')}`;
   for (const replica of replicas) {
-    const known = await store(replica, of, { ...scanOf(repo, -1), commitSha: 'before' });
-    expect([known.status, known.body.detail]).toEqual([200, undefined]);
+    // An API server that has just started may be slow at first, and then the result waits elsewhere.
+    await vi.waitFor(async () => {
+      const commitSha = randomUUID();
+      expect((await store(replica, of, { ...scanOf(repo, -1), commitSha })).status).toBe(200);
+    }, SOON);
   }
   return repo;
 }
