@@ -18,6 +18,8 @@ const tenant = await makeTenant(api.pool);
 const stranger = await makeTenant(api.pool);
 const unverified = 'never-verified';
 await addForgeAccount(api.pool, tenant.customerId, { forge: 'github', namespace: unverified });
+const claimedByStranger = 'claimed-by-another';
+await addForgeAccount(api.pool, stranger.customerId, { forge: 'github', namespace: claimedByStranger });
 const before = await countStored(api);
 
 const STORE = '/api/v1/phases/store';
@@ -209,6 +211,7 @@ const invalidKey = { status: 401, code: 'INVALID_API_KEY' };
 const invalidToken = { status: 401, code: 'INVALID_TOKEN' };
 const required = { status: 401, code: 'AUTH_REQUIRED' };
 const forbidden = { status: 403, code: 'NAMESPACE_FORBIDDEN' };
+const notVerified = { status: 403, code: 'FORGE_ACCOUNT_NOT_VERIFIED' };
 const JWT = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln';
 
 const CALLERS: readonly Refusal[] = [
@@ -228,7 +231,8 @@ const CALLERS: readonly Refusal[] = [
   },
   { name: 'the namespace of another', body: { repo: `${stranger.owner}/shop` }, want: forbidden },
   { name: 'a namespace of nobody', body: { repo: 'nobody-at-all/shop' }, want: forbidden },
-  { name: 'a namespace not verified', body: { repo: `${unverified}/shop` }, want: forbidden },
+  { name: 'a namespace that another claims', body: { repo: `${claimedByStranger}/shop` }, want: forbidden },
+  { name: 'a claim of its own, not verified', body: { repo: `${unverified}/shop` }, want: notVerified },
   { name: 'the same name on another forge', body: { forge: 'gitlab' }, want: forbidden },
 ];
 
@@ -269,9 +273,9 @@ describe.each([
   });
 });
 
-test('whose namespace it is makes no difference to the answer', async () => {
+test('whose namespace it is makes no difference to the answer, unless the caller claims it', async () => {
   const answers = await Promise.all(
-    [stranger.owner, 'nobody-at-all', unverified].map(async (owner) => {
+    [stranger.owner, 'nobody-at-all', claimedByStranger].map(async (owner) => {
       const { body } = await sendStore({ name: owner, body: { repo: `${owner}/shop` }, want: forbidden });
       const { requestId: _, ...problem } = body;
       return JSON.stringify(problem).replaceAll(owner, 'OWNER');
