@@ -178,5 +178,7 @@ try {
   process.exitCode = await main(stopping.signal);
 } catch (error) {
   note(error instanceof UsageError ? `${error.message}\n\n${USAGE}` : inspect(error));
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+  // What did not run to its end has not found its plant.
+  const failed = process.argv.some((word) => word.startsWith('--plant')) ? 3 : 1;
+  process.exitCode = error instanceof UsageError ? 2 : failed;
 }
