@@ -59,12 +59,13 @@ async function moveForward(
       : await phaseRuns.moveForward(target, store, deadline);
   if (moved.outcome === 'moved') return 'moved';
   if (moved.outcome === 'ended') return saysAlready(moved.phaseRun, store) ? 'moved' : 'none';
+  if (!claim.isRunSeen && !(await isRunOfSlot(pool, claim))) return 'none';
   const [row] = await listCommittedRuns(pool, [store.runId]);
   if (row?.status !== undefined && isFinished(row.status)) {
     const isSame = row.status === store.request.status && row.sha256 === store.digest.sha256;
     return isSame ? 'moved' : 'none';
   }
-  return claim.isRunSeen || (await isRunOfSlot(pool, claim)) ? 'gone' : 'none';
+  return 'gone';
 }
 
 async function findTarget(
