@@ -49,10 +49,12 @@ export interface World {
 export interface WorldOptions {
   readonly kubeconfigPath: string;
   readonly databaseUrl: string;
+  /** The program, if it is another version than this one. */
+  readonly main?: string;
 }
 
 /** Call it at the top level; what it opened and started is gone at the end of the file. */
-export async function createWorld({ kubeconfigPath, databaseUrl }: WorldOptions): Promise<World> {
+export async function createWorld({ kubeconfigPath, databaseUrl, main }: WorldOptions): Promise<World> {
   const logger = runLogger('world');
   const database = await createDatabase({ url: databaseUrl, poolMax: 4, applicationName: 'world', logger });
   const client = createKubeClient({ kind: 'kubeconfig', path: kubeconfigPath }, { logger });
@@ -60,7 +62,7 @@ export async function createWorld({ kubeconfigPath, databaseUrl }: WorldOptions)
     await client.close();
     await database.close();
   });
-  const processes = roleProcesses();
+  const processes = roleProcesses(main);
   const env = {
     DATABASE_URL: databaseUrl,
     KUBECONFIG: kubeconfigPath,
