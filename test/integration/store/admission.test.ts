@@ -57,6 +57,7 @@ describe('who asks', () => {
       principal: { known: true, customerId: tenant.customerId, scopes: ['phases:read', 'phases:write'] },
       owned: true,
       unverifiedClaim: null,
+      validUntil: null,
       order: expect.any(Number),
       running: null,
       runIdStatus: null,
