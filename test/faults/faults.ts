@@ -1,5 +1,6 @@
 import type { Fault } from './fault.ts';
 import { LINK_FAULTS } from './link-faults.ts';
+import { NAMESPACE_FAULT } from './namespace-fault.ts';
 import { LEADER_FAULTS, PROCESS_FAULTS } from './process-faults.ts';
 import { STORE_FAULTS } from './store-faults.ts';
 
@@ -9,4 +10,5 @@ export const FAULTS: readonly Fault[] = [
   ...LEADER_FAULTS,
   ...LINK_FAULTS,
   ...STORE_FAULTS,
+  NAMESPACE_FAULT,
 ];

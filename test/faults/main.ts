@@ -13,7 +13,7 @@ import { makeReport, type Report, renderReport } from './report.ts';
 import { runTrial } from './trial.ts';
 
 const USAGE = `Usage: npm run test:faults -- [--seed N] [--minutes N | --seconds N] [--faults a,b]
-                               [--plant NAME] [--keep] [-o table|json]
+                               [--plant NAME] [--soak N] [--keep] [-o table|json]
 
 Starts etcd, kube-apiserver, Postgres, Redis, two API and two controller processes in a temporary directory, stores
 results through them while faults come and go, and checks that nothing acknowledged was lost, doubled or put out of
@@ -25,6 +25,7 @@ order. Exits 0 when every promise was held, 1 with what was not, 2 when asked fo
   --faults a,b     these alone; a name's beginning will do: --faults kill,freeze-leader
   --list           print the faults and the plants
   --plant NAME     put in a bug that has to be found: exits 1 when it was found for the right reason, 3 when not
+  --soak N         no faults, but so many results; prints memory, connections and sizes under way
   --keep           leave data and logs where they are, and say where
   -o FORMAT        table or json; default table
   --help           print this
@@ -37,6 +38,7 @@ interface Options {
   readonly seconds: number;
   readonly faults: readonly Fault[];
   readonly plant: Plant | undefined;
+  readonly soakRuns: number | undefined;
   readonly keep: boolean;
   readonly output: 'table' | 'json';
 }
@@ -56,6 +58,7 @@ function readOptions(): Options | 'help' | 'list' {
     seconds: values.seconds === undefined ? 60 * minutes : readNumber('--seconds', values.seconds),
     faults: readFaults(values.faults ?? plant?.faults.join(',')),
     plant,
+    soakRuns: values.soak === undefined ? undefined : readNumber('--soak', values.soak),
     keep: values.keep,
     output,
   };
@@ -71,6 +74,7 @@ function parse() {
         faults: { type: 'string' },
         list: { type: 'boolean', default: false },
         plant: { type: 'string' },
+        soak: { type: 'string' },
         keep: { type: 'boolean', default: false },
         output: { type: 'string', short: 'o', default: 'table' },
         help: { type: 'boolean', default: false },

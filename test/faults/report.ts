@@ -1,5 +1,6 @@
 import { type Listing, render } from '../../src/cli/output.ts';
 import type { Violation } from './history.ts';
+import { renderSamples, type Sample } from './soak.ts';
 import type { Trial } from './trial.ts';
 
 /** What is printed at the end; `-o json` prints all of it. */
@@ -17,6 +18,8 @@ export interface Report {
   readonly impossible: Readonly<Record<string, string>>;
   readonly counts: Readonly<Record<string, number>>;
   readonly violations: readonly Violation[];
+  /** Of a soak. */
+  readonly samples: readonly Sample[];
   /** How to do it again. */
   readonly again: string;
 }
@@ -25,7 +28,7 @@ export function makeReport(
   trial: Trial,
   options: Pick<Report, 'seed' | 'seconds' | 'plant' | 'again'>,
 ): Report {
-  const { verdict, history, series, faults, impossible } = trial;
+  const { verdict, history, series, faults, impossible, samples } = trial;
   return {
     ...options,
     acknowledged: verdict.acknowledged,
@@ -37,6 +40,7 @@ export function makeReport(
     impossible: Object.fromEntries(impossible),
     counts: history.counts,
     violations: verdict.violations,
+    samples,
   };
 }
 
@@ -65,12 +69,15 @@ export function renderReport(report: Report): string {
   const more = report.violations.length - violations.length;
   return [
     render('table', listing('FAULT', 'TIMES'), faults),
+    renderSamples(report.samples),
     ...Object.entries(report.impossible).map(([name, why]) => `${name} left out: ${why}\n`),
     render('table', listing('OUTCOME', 'NUMBER'), totals),
     ...(violations.length > 0 ? [`${violations.join('\n')}\n`] : []),
     ...(more > 0 ? [`and ${more} more: see -o json\n`] : []),
     ...(violations.length > 0 ? [`again: ${report.again}\n`] : []),
-  ].join('\n');
+  ]
+    .filter((block) => block !== '')
+    .join('\n');
 }
 
 function listing(what: string, times: string): Listing<{ readonly what: string; readonly times: number }> {

@@ -11,6 +11,7 @@ import type { Plant } from './plants.ts';
 import { createRandom } from './random.ts';
 import { heal, untilDrained } from './recovery.ts';
 import { runFaults } from './schedule.ts';
+import { type Sample, soak } from './soak.ts';
 import { startWorld } from './world.ts';
 
 export interface TrialOptions {
@@ -18,6 +19,8 @@ export interface TrialOptions {
   readonly seconds: number;
   readonly faults: readonly Fault[];
   readonly plant: Plant | undefined;
+  /** Instead of faults: so many results, and what they cost in memory and on disk. */
+  readonly soakRuns: number | undefined;
   /** Holds data and logs. */
   readonly directory: string;
   readonly note: (message: string) => void;
@@ -33,6 +36,7 @@ export interface Trial {
   readonly faults: ReadonlyMap<string, number>;
   /** Faults that this machine cannot have, and why. */
   readonly impossible: ReadonlyMap<string, string>;
+  readonly samples: readonly Sample[];
 }
 
 const SETTLED_WITHIN_MS = 120_000;
@@ -77,10 +81,13 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     inTurn: 24,
     atOnce: 3,
     clients: 3,
-    pauseMs: 1_200,
+    pauseMs: options.soakRuns === undefined ? 1_200 : 200,
   });
   await sleep(2_000, undefined, { signal }).catch(() => undefined);
-  const over = AbortSignal.any([signal, AbortSignal.timeout(1_000 * seconds)]);
+  const { soakRuns } = options;
+  const soaked =
+    soakRuns === undefined ? undefined : await soak({ world, history, over: signal }, soakRuns, note);
+  const over = soaked ? AbortSignal.abort() : AbortSignal.any([signal, AbortSignal.timeout(1_000 * seconds)]);
   const faults = await runFaults({
     world,
     history,
@@ -100,8 +107,16 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
   if (left !== undefined)
     history.violations.push({ kind: 'stuck', message: `at the end there wait ${left}` });
   await observer.finish();
+  const samples = soaked === undefined ? [] : [...soaked.samples, await soaked.last()];
   const evidence = new Map<string, Evidence>();
   for (const { customerId } of world.tenants)
     evidence.set(customerId, await gatherEvidence(world.pool, customerId));
-  return { verdict: judge(history, evidence), history, series: load.series.length, faults, impossible };
+  return {
+    verdict: judge(history, evidence),
+    history,
+    series: load.series.length,
+    faults,
+    impossible,
+    samples,
+  };
 }
