@@ -53,6 +53,7 @@ export interface ApiOptions {
   /** Undefined: as when REDIS_URL is not set. */
   readonly redisUrl?: string;
   readonly limits?: Partial<LimitSettings>;
+  readonly idempotency?: Partial<Config['idempotency']>;
   readonly unarchived?: Partial<BacklogBounds>;
   /** Off unless said otherwise: they would come between what a test finds in the audit. */
   readonly auditReads?: boolean;
@@ -81,6 +82,7 @@ export async function startApi({
   logger = runLogger('api'),
   redisUrl,
   limits = {},
+  idempotency = {},
   unarchived = {},
   auditReads = false,
   allowPrivateAddresses = false,
@@ -114,7 +116,7 @@ export async function startApi({
     namespaceOf: () => namespace,
     tokens: createTokenVerifier(tokenIssuers),
     inbox: { runs: 5_000, bytes: 268_435_456, ...inbox },
-    idempotency: { enabled: true, ttlSeconds: 86_400 },
+    idempotency: { enabled: true, ttlSeconds: 86_400, ...idempotency },
     limits: { ...GENEROUS, ...limits },
     unarchived: { maxRuns: 5_000, maxBytes: 268_435_456, ...unarchived },
     auditReads,
@@ -151,11 +153,11 @@ async function pingOrThrow(store: { ping(): Promise<boolean> }): Promise<void> {
   if (!(await store.ping())) throw new Error('no answer');
 }
 
-/** A controller that works on every PhaseRun of the cluster until the file ends. */
+/** A controller that works on every PhaseRun of the cluster until the file ends, and what it counts. */
 export async function startController(options: {
   kubeconfigPath: string;
   databaseUrl: string;
-}): Promise<void> {
+}): Promise<Metrics> {
   const { kubeconfigPath, databaseUrl } = options;
   const logger = runLogger('controller');
   const database = await createDatabase({
@@ -198,6 +200,7 @@ export async function startController(options: {
     await client.close();
     await database.close();
   });
+  return metrics;
 }
 
 export interface Tenant {

@@ -1,10 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { inject, vi } from 'vitest';
+import { inject, onTestFinished, vi } from 'vitest';
+import type { Scope } from '../../../src/store/principal.ts';
+import type { Metrics } from '../../../src/telemetry/metrics.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { freshNamespace, ownKubernetes } from '../../fixtures/kubernetes.ts';
 import { ownRedis } from '../../fixtures/redis.ts';
-import { type ApiUnderTest, send, startApi, startController, type Tenant } from '../api/api-under-test.ts';
+import {
+  type ApiAnswer,
+  type ApiOptions,
+  type ApiUnderTest,
+  send,
+  startApi,
+  startController,
+  type Tenant,
+} from '../api/api-under-test.ts';
 
 /** One of the two installations that every row of the contracts is tried in. */
 export interface ContractWorld {
@@ -13,8 +23,13 @@ export interface ContractWorld {
   /** Where its Redis is; undefined where it has none. */
   readonly redisUrl: string | undefined;
   /** How the API was started, for another replica. */
-  readonly options: Parameters<typeof startApi>[0];
+  readonly options: ApiOptions;
+  /** What the controller behind it counts; undefined where the worlds have none. */
+  readonly controllerMetrics: Metrics | undefined;
 }
+
+/** All that a key may be allowed. */
+export const ALL_SCOPES: Scope[] = ['phases:read', 'phases:write', 'sessions', 'admin'];
 
 /** Far above what a test sends; it makes every request count, in Redis where there is one, as in production. */
 const REQUESTS_PER_HOUR = 1_000_000;
@@ -32,16 +47,18 @@ export async function createContractWorlds({
   const kubeconfigPath = withController ? (await ownKubernetes()).kubeconfigPath : inject('kubeconfigPath');
   const namespace = await freshNamespace({ kubeconfigPath });
   const shared = { kubeconfigPath, databaseUrl, namespace, limits: { requestsPerHour: REQUESTS_PER_HOUR } };
+  const controllerMetrics = withController
+    ? await startController({ kubeconfigPath, databaseUrl })
+    : undefined;
   const start = async (redisUrl?: string) => {
     const options = { ...shared, ...(redisUrl !== undefined && { redisUrl }) };
-    return { api: await startApi(options), redisUrl, options };
+    return { api: await startApi(options), redisUrl, options, controllerMetrics };
   };
   const worlds: ContractWorld[] = [{ world: 'without Redis', ...(await start()) }];
   if (redis !== undefined) worlds.push({ world: 'with Redis', ...(await start(redis.url)) });
   // A control plane that has just begun to serve a kind turns the first requests away.
   for (const { api } of worlds) await vi.waitFor(() => api.phaseRuns.list({ namespace }), 20_000);
   for (const { api, redisUrl } of worlds) if (redisUrl !== undefined) await reachRedis(api);
-  if (withController) await startController({ kubeconfigPath, databaseUrl });
   return worlds;
 }
 
@@ -52,27 +69,50 @@ async function reachRedis(api: ApiUnderTest): Promise<void> {
   }, 10_000);
 }
 
+/** Another replica, until the test ends. */
+export async function startReplica(options: ApiOptions): Promise<ApiUnderTest> {
+  const api = await startApi(options);
+  onTestFinished(() => api.close());
+  return api;
+}
+
 /** A repository of the tenant's that no other test uses. */
 export function freshRepository({ owner }: Pick<Tenant, 'owner'>): string {
   return `${owner}/repo-${randomBytes(4).toString('hex')}`;
 }
 
+/** Whether it is the answer to an earlier request. */
+export function isReplay({ headers }: ApiAnswer): boolean {
+  return headers.get('idempotency-replayed') === 'true';
+}
+
 /** The keys that Redis has, whose names match. */
-export async function keysInRedis(url: string, pattern: string): Promise<readonly string[]> {
-  const client = new Redis(url);
-  try {
-    return await client.keys(pattern);
-  } finally {
-    client.disconnect();
-  }
+export function keysInRedis(url: string, pattern: string): Promise<readonly string[]> {
+  return askRedis(url, (client) => client.keys(pattern));
+}
+
+/** How many milliseconds Redis holds what is under the key; negative: for ever, or nothing. */
+export function timeLeftInRedis(url: string, key: string): Promise<number> {
+  return askRedis(url, (client) => client.pttl(key));
 }
 
 /** All that Redis holds under names of safe retries, as one text. */
-export async function textInRedis(url: string): Promise<string> {
-  const client = new Redis(url);
-  try {
+export function textInRedis(url: string): Promise<string> {
+  return askRedis(url, async (client) => {
     const keys = await client.keys('idempotency:*');
     return (keys.length === 0 ? [] : await client.mget(keys)).join('\n');
+  });
+}
+
+/** Empties Redis, where there is one. */
+export async function forgetRedis(url: string | undefined): Promise<void> {
+  if (url !== undefined) await askRedis(url, (client) => client.flushall());
+}
+
+async function askRedis<T>(url: string, ask: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis(url);
+  try {
+    return await ask(client);
   } finally {
     client.disconnect();
   }

@@ -1,14 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { problemSchema } from '../../../src/api/problem.ts';
 import { addForgeAccount } from '../../../src/store/forge-accounts.ts';
-import { type ApiAnswer, makeTenant, send, startApi, store } from '../api/api-under-test.ts';
-import { createContractWorlds, keysInRedis } from './contract-worlds.ts';
-
-const SCOPES = ['phases:read', 'phases:write', 'sessions', 'admin'] as const;
+import { type ApiAnswer, makeTenant, send, store } from '../api/api-under-test.ts';
+import { ALL_SCOPES, createContractWorlds, keysInRedis, startReplica } from './contract-worlds.ts';
 
 describe.each(await createContractWorlds({ withController: false }))('$world', async (world) => {
   const { api, redisUrl, options } = world;
-  const tenant = await makeTenant(api.pool, { scopes: [...SCOPES] });
+  const tenant = await makeTenant(api.pool, { scopes: ALL_SCOPES });
   const good = {
     phase: 'validation',
     repo: `${tenant.owner}/shop`,
@@ -137,7 +135,7 @@ describe.each(await createContractWorlds({ withController: false }))('$world', a
   });
 
   test('429: with the limit, what remains, when it is reset, and when to come again', async () => {
-    const limited = await startApi({ ...options, limits: { requestsPerHour: 2 } });
+    const limited = await startReplica({ ...options, limits: { requestsPerHour: 2 } });
     const user = await makeTenant(api.pool);
     const ask = () =>
       send(limited, '/api/v1/phases/retrieve?repo=a/b', { headers: { 'x-api-key': user.apiKey } });
@@ -151,15 +149,13 @@ describe.each(await createContractWorlds({ withController: false }))('$world', a
     const counters =
       redisUrl === undefined ? [] : await keysInRedis(redisUrl, `ratelimit:*${user.customerId}*`);
     expect(counters).toHaveLength(redisUrl === undefined ? 0 : 1);
-    await limited.close();
   });
 
   test('503: with when to come again', async () => {
-    const lame = await startApi({ ...options, databaseUrl: undefined });
+    const lame = await startReplica({ ...options, databaseUrl: undefined });
     const answer = await send(lame, '/sessions', { headers: { 'x-api-key': tenant.apiKey } });
     expect(refusalOf(answer)).toMatchObject({ status: 503, code: 'DATABASE_UNAVAILABLE' });
     expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
-    await lame.close();
   });
 
   test('Never a 500: nor an empty body or a stack trace, whatever is sent to whichever route', async () => {

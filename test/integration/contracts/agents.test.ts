@@ -1,33 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { describe, expect, inject, test } from 'vitest';
-import { freshDatabase } from '../../fixtures/database.ts';
-import { freshNamespace } from '../../fixtures/kubernetes.ts';
-import { ownRedis } from '../../fixtures/redis.ts';
-import { makeAgent, newKey, openSession, routeTask } from './agent.ts';
-import { startApi } from './api-under-test.ts';
+import { describe, expect, test } from 'vitest';
+import { makeAgent, newKey, openSession, routeTask } from '../api/agent.ts';
+import { createContractWorlds } from './contract-worlds.ts';
 
 const UUID = expect.stringMatching(/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/);
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/);
 
-const { url: databaseUrl } = await freshDatabase();
-const redis = await ownRedis();
-const common = {
-  kubeconfigPath: inject('kubeconfigPath'),
-  databaseUrl,
-  namespace: await freshNamespace(),
-  auditReads: false,
-};
-const worlds = [
-  { world: 'without Redis', redis: 'disabled', api: await startApi(common) },
-  ...(redis === undefined
-    ? []
-    : [{ world: 'with Redis', redis: 'connected', api: await startApi({ ...common, redisUrl: redis.url }) }]),
-];
-
-describe.each(worlds)('$world', async ({ api, redis: state }) => {
+describe.each(await createContractWorlds({ withController: false }))('$world', async ({ api, redisUrl }) => {
   const agent = await makeAgent(api);
 
-  test('POST /sessions', async () => {
+  test('`POST /sessions`: 201 with the id of a pending session', async () => {
     const taskId = randomUUID();
     const metadata = { thread: 'abc' };
     const { status, body } = await agent.post('/sessions', {
@@ -38,7 +20,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect({ status, body }).toEqual({ status: 201, body: { session_id: UUID, status: 'pending' } });
   });
 
-  test('GET /sessions/{id}', async () => {
+  test('`GET /sessions/{id}`: the session as a whole; 404, and 400 for what is no UUID', async () => {
     const taskId = randomUUID();
     const metadata = { thread: 'abc', nested: { deep: [1, null] } };
     const id = await openSession(agent, { agent_role: 'finance', task_id: taskId, metadata });
@@ -74,7 +56,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     });
   });
 
-  test('GET /sessions/{task_id} answers the session that carries this task', async () => {
+  test('`GET /sessions/{task_id}`: the session that carries this task', async () => {
     const task = await routeTask(agent);
     expect((await agent.get(`/sessions/${task}`)).status).toBe(404);
     const first = await openSession(agent, { agent_role: 'finance', task_id: task });
@@ -83,7 +65,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect((await agent.get(`/sessions/${task}`)).body.session_id).toBe(second);
   });
 
-  test('PUT /sessions/{id}', async () => {
+  test('`PUT /sessions/{id}`: merges metadata; a forbidden transition leaves everything as it was', async () => {
     const id = await openSession(agent, { agent_role: 'finance', metadata: { kept: 1, replaced: { a: 1 } } });
     const task = randomUUID();
     const moved = await agent.put(`/sessions/${id}`, {
@@ -108,7 +90,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect((await agent.get(`/sessions/${id}`)).body).toEqual(now);
   });
 
-  test('PUT /sessions/{id}/events', async () => {
+  test('`PUT /sessions/{id}/events`: activate, complete and fail', async () => {
     const id = await openSession(agent);
     const early = await agent.put(`/sessions/${id}/events`, { event: 'complete' });
     expect(early).toMatchObject({
@@ -130,7 +112,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect(failed).toMatchObject({ status: 200, body: { state: 'failed' } });
   });
 
-  test('GET /sessions', async () => {
+  test('`GET /sessions`: newest first, in pages', async () => {
     const lister = await makeAgent(api);
     const ids = [await openSession(lister), await openSession(lister), await openSession(lister)];
     const { status, body } = await lister.get('/sessions?page=1&page_size=2');
@@ -139,9 +121,24 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect(body.sessions.map(idOf)).toEqual([ids[2], ids[1]]);
     expect(body.sessions[0]).toMatchObject({ agent_role: 'support', state: 'pending', metadata: {} });
     expect((await lister.get('/sessions')).body).toMatchObject({ total: 3, page: 1, page_size: 20 });
+    for (const [asked, got] of [
+      ['0', 1],
+      ['1000', 100],
+    ] as const)
+      expect((await lister.get(`/sessions?page_size=${asked}`)).body.page_size).toBe(got);
+    expect(await lister.get('/sessions?page=99999999999')).toMatchObject({
+      status: 200,
+      body: { sessions: [], total: 3 },
+    });
+    await lister.put(`/sessions/${ids[0]}`, { status: 'active' });
+    const found = async (query: string) => (await lister.get(`/sessions?${query}`)).body.sessions.map(idOf);
+    expect(await found('status=active')).toEqual([ids[0]]);
+    expect(await found('agent_role=finance')).toEqual([]);
+    const { next_cursor: cursor } = (await lister.get('/sessions?page_size=2')).body;
+    expect(await found(`page_size=2&cursor=${encodeURIComponent(cursor)}`)).toEqual([ids[0]]);
   });
 
-  test('POST /tasks/route', async () => {
+  test('`POST /tasks/route`: 202 under a UUID; the same key is the same task', async () => {
     const request = {
       target: 'finance',
       task: { task_type: 'audit', description: 'Look at it', data: { amount: 12.5 } },
@@ -163,7 +160,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     }
   });
 
-  test('GET /tasks/{id}', async () => {
+  test('`GET /tasks/{id}`: the task that was routed', async () => {
     const context = ['anything', { goes: null }];
     const task = { task_type: 'audit', description: 'Look at it', data: { amount: 12.5 } };
     const id = await routeTask(agent, { task, context, from_role: 'manager' });
@@ -188,7 +185,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect((await agent.get('/tasks/12')).status).toBe(400);
   });
 
-  test('GET /tasks', async () => {
+  test('`GET /tasks`: by target and status, so many', async () => {
     const lister = await makeAgent(api);
     const task = await routeTask(lister);
     const other = await routeTask(lister, { target: 'marketing' });
@@ -201,7 +198,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect(await list('?target=marketing&status=accepted')).toEqual([other]);
   });
 
-  test('POST /approvals', async () => {
+  test('`POST /approvals`: 202 with the decision, pending when there is none', async () => {
     const asked = await agent.post('/approvals', { task_id: 'any text', reason: 'spends money' });
     expect(asked).toMatchObject({ status: 202, body: { approval_id: UUID, status: 'pending' } });
     for (const decision of ['pending', 'approved', 'rejected']) {
@@ -216,7 +213,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect((await agent.post('/approvals', { task_id: 'x', decision: 'maybe' })).status).toBe(400);
   });
 
-  test('PUT /approvals/{id}', async () => {
+  test('`PUT /approvals/{id}`: decides once; a second time is 409', async () => {
     const { body: asked } = await agent.post('/approvals', { task_id: 'any text', reason: 'spends money' });
     const path = `/approvals/${asked.approval_id}`;
     const decided = await agent.put(path, { decision: 'approved', comments: 'go', approver_role: 'manager' });
@@ -245,7 +242,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect((await agent.put(path, { decision: 'pending' })).status).toBe(400);
   });
 
-  test('GET /approvals', async () => {
+  test('`GET /approvals`: by status', async () => {
     const lister = await makeAgent(api);
     const ids: string[] = [];
     for (const decision of ['pending', 'approved', 'pending']) {
@@ -261,7 +258,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect((await lister.get('/approvals?status=maybe')).status).toBe(400);
   });
 
-  test('GET /audit', async () => {
+  test('`GET /audit`: the events of the customer, newest first', async () => {
     const auditor = await makeAgent(api);
     const trace = { 'x-trace-id': 'a trace' };
     const { body: session } = await auditor.post('/sessions', { agent_role: 'finance' }, trace);
@@ -286,7 +283,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect(await types('since=2999-01-01T00:00:00+01:00')).toEqual([]);
   });
 
-  test('POST /audit/ingest', async () => {
+  test('`POST /audit/ingest`: 202 with the id of the event', async () => {
     const event = {
       source: 'mesh',
       category: 'budget',
@@ -316,7 +313,7 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     expect(Date.parse(found.events[0].timestamp)).toBeGreaterThan(Date.parse(event.timestamp));
   });
 
-  test('GET /profiles/{role}', async () => {
+  test('`GET /profiles/{role}`: the five that there are; 404', async () => {
     for (const role of ['finance', 'manager', 'engineering', 'marketing', 'support']) {
       const { status, body } = await agent.get(`/profiles/${role}`);
       expect({ status, body }).toEqual({
@@ -334,22 +331,23 @@ describe.each(worlds)('$world', async ({ api, redis: state }) => {
     });
   });
 
-  test('GET /status is public', async () => {
+  test('`GET /status`: is public', async () => {
     const response = await fetch(`${api.url}/status`);
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({ status: 'ok', version: '0.0.0-test' });
   });
 
-  test('GET /health is public', async () => {
+  test('`GET /health`: is public, and so are the probes', async () => {
     const response = await fetch(`${api.url}/health`);
     expect(response.status).toBe(200);
     expect(await response.json()).toEqual({
       status: 'healthy',
       version: '0.0.0-test',
       database: 'connected',
-      redis: state,
+      redis: redisUrl === undefined ? 'disabled' : 'connected',
       kubernetes: 'connected',
     });
+    for (const probe of ['livez', 'readyz']) expect((await fetch(`${api.url}/${probe}`)).status).toBe(200);
   });
 });
 
