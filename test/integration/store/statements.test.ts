@@ -40,6 +40,7 @@ import { AUDIT_READS_ALL, callAuditStatements, fillAudit } from './audit-stateme
 import { makeCustomer, makeRun, openDatabase, repository } from './builders.ts';
 import { callDoctorStatements, DOCTOR_READS_ALL } from './doctor-statements.ts';
 import { callIdempotencyStatements, fillIdempotencyKeys } from './idempotency-statements.ts';
+import { callInboxStatements, fillInbox } from './inbox-statements.ts';
 import { callRetentionStatements, fillRetention, RETENTION_READS_ALL } from './retention-statements.ts';
 import { callWebhookStatements, fillWebhooks } from './webhook-statements.ts';
 
@@ -218,6 +219,7 @@ async function callEverything(pool: Connection): Promise<void> {
   await callAuditStatements(pool, customerId);
   await callWebhookStatements(pool, customerId);
   await callIdempotencyStatements(pool, customerId);
+  await callInboxStatements(pool, customerId);
   await callRetentionStatements(pool, customerId);
   await callDoctorStatements(pool, customerId);
   await callLeadership(pool);
@@ -290,6 +292,7 @@ async function fillTables(): Promise<void> {
   await fillAudit(explainer);
   await fillWebhooks(explainer);
   await fillIdempotencyKeys(explainer);
+  await fillInbox(explainer);
   await fillRetention(explainer);
   for (const phase of PHASES) {
     await explainer.query(`
