@@ -94,6 +94,31 @@ const ROWS = {
     'Postgres is the truth',
     'Never silently off',
   ],
+  client: [
+    '`RSOLV_API_URL`, `RSOLV_API_KEY`',
+    '`USE_PLATFORM_STORAGE`',
+    '`storePhaseResults`, `retrievePhaseResults`, `validatePhaseTransition`',
+    'Without a base URL',
+    'Platform first',
+    'Re-sent by the next call',
+    'One Idempotency-Key',
+    'A re-send',
+    'Retries',
+    'GitHub OIDC token',
+    'In a CI job',
+    'A throwaway runner',
+  ],
+  mcp: [
+    'stdio and streamable HTTP',
+    '`fetch_status`',
+    '`send_task`',
+    '`notify`',
+    '`request_approval`',
+    '`phase_results`',
+    '`session_timeline`',
+    'Arguments',
+    'Long metadata',
+  ],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 describe.each(Object.entries(ROWS))('%s', (file, rows) => {
