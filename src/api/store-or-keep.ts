@@ -5,9 +5,10 @@ import type { StoreAdmission } from '../store/admission.ts';
 import { type InboxLimits, type InboxStore, putInboxRun } from '../store/inbox.ts';
 import { putPayload } from '../store/payloads.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { AdmittedStore, LetIn } from './admit-run.ts';
+import type { AdmittedStore, InNamespace, LetIn } from './admit-run.ts';
+import { resultWithin } from './deadline.ts';
 import { type StoreRunDependencies, storeRun } from './store-run.ts';
-import type { StoredRun } from './store-settle.ts';
+import { type StoredRun, storedAs } from './store-settle.ts';
 import { runNotFound } from './store-target.ts';
 import { runConflict } from './store-without-database.ts';
 import { inboxFull, kubernetesUnavailable } from './upstream-fault.ts';
@@ -17,6 +18,10 @@ export interface StoreDependencies extends StoreRunDependencies {
   readonly metrics: Pick<Metrics, 'store' | 'inbox'>;
 }
 
+/** For the row of a store behind others; it was kept before, so that its runner waits no longer than elsewhere. */
+const WAIT_MS = 4_500;
+/** For a last look at the rows when that time is up. */
+const LATE_MS = 500;
 /** For each of the statements. */
 const STATEMENT_MS = 3_000;
 
@@ -34,13 +39,29 @@ export async function storeOrKeep(deps: StoreDependencies, store: LetIn): Promis
   const { running, inbox } = store.admission;
   if (running !== null && isRepeat(store.admission))
     return storeRun(deps, { ...store, namespace: running.phaseRunNamespace });
-  if (namespace === undefined || inbox.isSlotWaiting) return keep(deps, store);
+  if (namespace === undefined) return keep(deps, store);
+  if (inbox.isSlotWaiting) return keepBehind(deps, { ...store, namespace });
   try {
     return await storeRun(deps, { ...store, namespace });
   } catch (error) {
     if (!isUnavailable(error)) throw error;
     return keep(deps, store);
   }
+}
+
+/**
+ * Keeps a store behind others of its slot. Once Kubernetes is back they are on their way, and this one is waited for like any
+ * other: were it answered at once, runners would fill the inbox faster than it empties.
+ */
+async function keepBehind(deps: StoreDependencies, store: InNamespace<AdmittedStore>): Promise<StoredRun> {
+  const { namespace, runId, request, digest } = store;
+  const kept = await keep(deps, store);
+  if (await deps.phaseRuns.isAway({ namespace, name: runId })) return kept;
+  const { status } = request;
+  const wanted = { sha256: digest.sha256, status, timeoutMs: WAIT_MS };
+  const row = await resultWithin(WAIT_MS + LATE_MS, deps.committedRuns.waitFor(kept.id, wanted));
+  const isRefused = row?.disposition === 'rejected' || row?.disposition === 'quarantined';
+  return row === undefined || isRefused ? kept : storedAs(row, undefined);
 }
 
 /** Whether nothing is going to be written: the run that is named has ended, as a row. */

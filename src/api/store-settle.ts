@@ -45,7 +45,7 @@ export async function settleRun(
 }
 
 /** The row that a notification speaks of; a run that was deleted since keeps its own id. */
-export function storedAs(run: CommittedRun, phaseRun: PhaseRunName): StoredRun {
+export function storedAs(run: CommittedRun, phaseRun: PhaseRunName | undefined): StoredRun {
   const { runId, executionId = runId, sessionId, sessionState } = run;
   const session = sessionId && sessionState ? { id: sessionId, state: sessionState } : undefined;
   return { id: executionId, persisted: true, phaseRun, session };

@@ -13,6 +13,7 @@ import {
   measureInbox,
   postponeInboxRun,
   quarantineInboxRun,
+  releaseInboxRuns,
 } from '../store/inbox-claims.ts';
 import type { InboxOutcome } from '../telemetry/families/inbox.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -32,8 +33,10 @@ export interface InboxPublisherOptions {
 const PUBLISH_INTERVAL_MS = 1_000;
 const MEASURE_INTERVAL_MS = 15_000;
 /** Slots at once. */
-const BATCH = 16;
-/** Longer than an attempt and its record can take. */
+const SLOTS = 16;
+/** For the stores of one slot, before the next slots have their turn. */
+const SLOT_MS = 5_000;
+/** Longer than that and the last attempt with its record can take. */
 const LEASE_SECONDS = 30;
 const LIST_TIMEOUT_MS = 5_000;
 const LONGEST_RETRY_SECONDS = 60;
@@ -72,23 +75,44 @@ async function publishAll(options: InboxPublisherOptions, signal: AbortSignal): 
       ? namespace
       : (namespaceOfCustomer(known, customerId) ?? defaultNamespace);
   while (!signal.aborted) {
-    const claims = await claimInboxRuns(pool, { limit: BATCH, leaseSeconds: LEASE_SECONDS });
-    const attempts = await Promise.allSettled(
-      claims.map((claim) => attempt(options, claim, namespaceOf(claim))),
+    const claims = await claimInboxRuns(pool, { slots: SLOTS, leaseSeconds: LEASE_SECONDS });
+    const slots = await Promise.allSettled(
+      claims.map((stores) => publishSlot(options, stores, { namespaceOf, signal })),
     );
-    const failed = attempts.find(isRejected);
+    const failed = slots.find(isRejected);
     if (failed !== undefined) throw failed.reason;
-    const isAway = attempts.some((result) => result.status === 'fulfilled' && result.value === 'away');
+    const isAway = slots.some((result) => result.status === 'fulfilled' && result.value === 'away');
     if (claims.length === 0 || isAway) return;
   }
 }
+
+/** Publishes stores of one slot one after another, as far as they go and the time of their lease allows. */
+async function publishSlot(
+  options: InboxPublisherOptions,
+  stores: readonly ClaimedInboxRun[],
+  { namespaceOf, signal }: { namespaceOf: (store: ClaimedInboxRun) => string; signal: AbortSignal },
+): Promise<AttemptResult> {
+  const endsAt = performance.now() + SLOT_MS;
+  let result: AttemptResult = 'done';
+  let tried = 0;
+  for (const store of stores) {
+    result = await attempt(options, store, namespaceOf(store));
+    tried += 1;
+    if (result !== 'done' || signal.aborted || performance.now() >= endsAt) break;
+  }
+  if (tried < stores.length) await releaseInboxRuns(options.pool, stores.slice(tried));
+  return result;
+}
+
+/** What became of a store: `done` when it is out of the inbox, `postponed` when those behind it have to wait for it. */
+type AttemptResult = 'away' | 'postponed' | 'done';
 
 /** @throws DatabaseError, and then the lease of the claim ends by itself */
 async function attempt(
   options: InboxPublisherOptions,
   claim: ClaimedInboxRun,
   namespace: string,
-): Promise<'away' | 'done'> {
+): Promise<AttemptResult> {
   const { pool, metrics, logger } = options;
   const count = (outcome: InboxOutcome) => metrics.inbox.outcomes.inc({ outcome });
   const named = { customerId: claim.customerId, slot: claim.slot, run: claim.runId };
@@ -113,7 +137,7 @@ async function attempt(
     await postponeInboxRun(pool, claim, { error: error.message, retryInSeconds });
     count('postponed');
     logger.warn({ err: error, ...named, retryInSeconds }, 'what the inbox holds cannot be published yet');
-    return isAway ? 'away' : 'done';
+    return isAway ? 'away' : 'postponed';
   }
 }
 

@@ -33,6 +33,8 @@ export interface PhaseRunWriter {
   create(draft: NewPhaseRun, deadline: Deadline): Promise<PhaseRun>;
   /** Puts the result of `store` in the place of that of the run with the same id, unless the run has ended. */
   moveForward(target: PhaseRunName, store: MovingStore, deadline: Deadline): Promise<MovedRun>;
+  /** Whether the API server is known to be away; asks it again now and then, for the object, which need not be there. */
+  isAway(target: PhaseRunName): Promise<boolean>;
   /** The PhaseRun as it is now. */
   get(target: PhaseRunName, deadline: Deadline): Promise<PhaseRun>;
   /** The run with this id among those that the selector selects. */
@@ -57,12 +59,18 @@ export function createPhaseRunWriter(client: KubeClient): PhaseRunWriter {
   const get = (target: PhaseRunName, deadline: Deadline) =>
     resource.get(target, { timeoutMs: attemptMs(deadline) });
   /** A probe asks for the object itself: to answer that there is none the server has to reach etcd. */
+  const pass = (target: PhaseRunName) => circuit.pass(() => resource.get(target, { timeoutMs: ATTEMPT_MS }));
   const persist = async <T>(target: PhaseRunName, deadline: Deadline, attempt: () => Promise<T>) => {
-    await circuit.pass(() => resource.get(target, { timeoutMs: ATTEMPT_MS }));
+    await pass(target);
     return withRetries(circuit, deadline, attempt);
   };
   return {
     get,
+    isAway: (target) =>
+      pass(target).then(
+        () => false,
+        () => true,
+      ),
     create: (draft, deadline) =>
       persist(draft.metadata, deadline, () => createOrFind(resource, draft, deadline)),
     moveForward: (target, store, deadline) =>
@@ -132,8 +140,8 @@ async function withRetries<T>(circuit: Circuit, deadline: Deadline, attempt: () 
     } catch (error) {
       const waitMs = waitBefore(error, backoff.next());
       const isLast = waitMs === undefined || left === 0 || waitMs >= deadline.remainingMs();
-      // A server that hangs costs too much to be tried again, and what another call found out counts here too.
-      if (isUnavailable(error) && (isLast || error.reason === 'Timeout')) circuit.open(error);
+      if (isUnavailable(error) && isLast) circuit.open(error);
+      // What another call found out counts here too.
       if (isLast || (isUnavailable(error) && circuit.isOpen())) throw error;
       await sleep(waitMs);
     }

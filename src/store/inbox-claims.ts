@@ -43,30 +43,60 @@ export interface ClaimedInboxRun extends InboxStore {
   readonly attempt: number;
 }
 
+/** Most stores of one slot that are taken at once. */
+const OF_ONE_SLOT = 64;
+
 /**
- * Takes the first store of every slot that is due, those that wait longest first. What is behind it in its slot follows once it
- * is gone. Whoever dies leaves a lease that ends: it is published again, which ends in the same run.
+ * Takes the first stores of slots whose turn it is, those that wait longest first, each slot's in order. Whoever dies leaves
+ * leases that end: they are published again, which ends in the same runs.
  */
-export function claimInboxRuns(
+export async function claimInboxRuns(
   connection: Connection,
-  { limit, leaseSeconds }: { readonly limit: number; readonly leaseSeconds: number },
-): Promise<readonly ClaimedInboxRun[]> {
+  { slots, leaseSeconds }: { readonly slots: number; readonly leaseSeconds: number },
+): Promise<readonly (readonly ClaimedInboxRun[])[]> {
   // Of two at once the second waits for the first one's rows, and then finds that they are not due.
-  return connection.any(sql.prepared('claim_inbox_runs', claimedRow)`
+  const claimed = await connection.any(sql.prepared('claim_inbox_runs', claimedRow)`
     WITH first AS MATERIALIZED (
-      SELECT DISTINCT ON (customer_id, slot) store_id, next_attempt_at, created_at FROM inbox_runs
+      SELECT DISTINCT ON (customer_id, slot) customer_id, slot, next_attempt_at, created_at FROM inbox_runs
       ORDER BY customer_id, slot, run_order, store_id
     ), due AS MATERIALIZED (
-      SELECT store_id FROM first WHERE next_attempt_at <= now() ORDER BY created_at LIMIT ${limit}
+      SELECT customer_id, slot FROM first WHERE next_attempt_at <= now() ORDER BY created_at LIMIT ${slots}
+    ), taken AS MATERIALIZED (
+      SELECT waiting.store_id FROM due CROSS JOIN LATERAL (
+        SELECT store_id FROM inbox_runs i
+        WHERE i.customer_id = due.customer_id AND i.slot = due.slot
+        ORDER BY run_order, store_id LIMIT ${OF_ONE_SLOT}
+      ) AS waiting
     )
     UPDATE inbox_runs AS inbox
     SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => ${leaseSeconds})
-    FROM due
-    WHERE inbox.store_id = due.store_id AND inbox.next_attempt_at <= now()
+    FROM taken
+    WHERE inbox.store_id = taken.store_id AND inbox.next_attempt_at <= now()
     RETURNING
       inbox.store_id AS "storeId", run_id AS "runId", customer_id AS "customerId", slot, run_order AS "order",
       encode(sha256, 'hex') AS sha256, size_bytes AS "sizeBytes", phase_run_namespace AS namespace,
       phase_run_name AS "phaseRunName", content, attempts AS attempt
+  `);
+  const bySlot = Map.groupBy(claimed, ({ customerId, slot }) => `${customerId} ${slot}`);
+  return [...bySlot.values()].map((stores) => stores.toSorted(inOrder));
+}
+
+function inOrder(a: ClaimedInboxRun, b: ClaimedInboxRun): number {
+  return a.order - b.order || (a.storeId < b.storeId ? -1 : 1);
+}
+
+/** Gives back what was taken and not tried, so that it is due again at once. */
+export async function releaseInboxRuns(
+  connection: Connection,
+  runs: readonly Pick<ClaimedInboxRun, 'storeId'>[],
+): Promise<void> {
+  const ids = sql.array(
+    runs.map(({ storeId }) => storeId),
+    'uuid',
+  );
+  // Over customers: these are the caller's own claims.
+  await connection.query(sql.prepared('release_inbox_runs', z.object({}))`
+    UPDATE inbox_runs SET attempts = attempts - 1, next_attempt_at = now() WHERE store_id = ANY(${ids})
   `);
 }
 

@@ -80,6 +80,21 @@ function storeWith(headers: Record<string, string>, body: object, path = '/api/v
   });
 }
 
+test('behind others of its slot a store is waited for once Kubernetes is back, so that the inbox empties', async () => {
+  const { body, untilRetrieved } = freshIssue();
+  await whileAway(() => keep(body()));
+  // From then on the API knows that it is back.
+  await vi.waitFor(
+    async () => expect((await store(api, tenant, freshIssue().body())).status).toBe(200),
+    SOON,
+  );
+  const answering = store(api, tenant, body({ data: { validated: false } }));
+  await vi.waitFor(async () => expect(await countRows(api.pool, 'inbox_runs', customerId)).toBe(2), SOON);
+  await publishAll();
+  expect(await answering).toMatchObject({ status: 200, body: { success: true } });
+  await untilRetrieved({ validated: false });
+});
+
 test('a name that somebody has occupied costs a place, and no result', async () => {
   const issue = freshIssue();
   const request = parseStoreRequest(issue.body());

@@ -9,6 +9,7 @@ import {
   measureInbox,
   postponeInboxRun,
   quarantineInboxRun,
+  releaseInboxRuns,
 } from '../../../src/store/inbox-claims.ts';
 import { keepInbox } from './inbox-rows.ts';
 
@@ -18,7 +19,7 @@ export async function callInboxStatements(pool: Connection, customerId: string):
   await keepInbox(pool, { customerId, request: { phase: 'mitigation', issueNumber: 7 } });
   await keepInbox(pool, { customerId, request: { phase: 'scan' } });
   await hasDueInboxRuns(pool);
-  const [first, second] = await claimInboxRuns(pool, { limit: 10, leaseSeconds: 30 });
+  const [first, second] = (await claimInboxRuns(pool, { slots: 10, leaseSeconds: 30 })).flat();
   if (first === undefined || second === undefined) throw new Error('nothing was claimed');
   const { commitSha: _, ...byIssue } = first.request;
   for (const phase of ['scan', 'validation', 'mitigation'] as const)
@@ -28,6 +29,7 @@ export async function callInboxStatements(pool: Connection, customerId: string):
   await postponeInboxRun(pool, first, { error: 'away', retryInSeconds: 1 });
   await deletePublishedRun(pool, first);
   await quarantineInboxRun(pool, second, { namespace: 'acme', message: 'refused' });
+  await releaseInboxRuns(pool, [first]);
   await measureInbox(pool);
 }
 

@@ -13,6 +13,7 @@ import {
   deletePublishedRun,
   postponeInboxRun,
   quarantineInboxRun,
+  releaseInboxRuns,
 } from '../../../src/store/inbox-claims.ts';
 import { deleteIssueRuns } from '../../../src/store/issue-deletion.ts';
 import { findLatePlace } from '../../../src/store/late-place.ts';
@@ -35,7 +36,7 @@ beforeEach(async () => {
   ({ customerId, namespace } = await makeCustomer(pool));
 });
 
-const claim = (leaseSeconds = 30) => claimInboxRuns(pool, { limit: 10, leaseSeconds });
+const claim = async (leaseSeconds = 30) => (await claimInboxRuns(pool, { slots: 10, leaseSeconds })).flat();
 const idsOf = (claims: readonly ClaimedInboxRun[]) => claims.map(({ storeId }) => storeId).toSorted();
 
 /** Makes everything in the inbox due. */
@@ -82,15 +83,24 @@ test.each([
   expect(await countRows(pool, 'inbox_runs', customerId)).toBe(1);
 });
 
-test('of each slot the first is claimed, by its place, and the next when that is gone', async () => {
+test('what waits of a slot is claimed in its order, and what comes behind it when that is gone', async () => {
   const late = await keepInbox(pool, { customerId });
   const early = await keepInbox(pool, { customerId, order: late.order - 1_000 });
   const other = await keepInbox(pool, { customerId, request: { issueNumber: 7 } });
-  const first = await claim();
-  expect(idsOf(first)).toEqual([early.storeId, other.storeId].toSorted());
+  const slots = await claimInboxRuns(pool, { slots: 10, leaseSeconds: 30 });
+  expect(new Set(slots.map((stores) => stores.map(({ storeId }) => storeId).join(' ')))).toEqual(
+    new Set([`${early.storeId} ${late.storeId}`, other.storeId]),
+  );
+  const behind = await keepInbox(pool, { customerId });
   expect(await claim()).toEqual([]);
-  for (const claimed of first) await deletePublishedRun(pool, claimed);
-  expect(idsOf(await claim())).toEqual([late.storeId]);
+  for (const claimed of slots.flat()) await deletePublishedRun(pool, claimed);
+  expect(idsOf(await claim())).toEqual([behind.storeId]);
+});
+
+test('what was claimed and not tried is due again, as if it had not been claimed', async () => {
+  const kept = await keepInbox(pool, { customerId });
+  await releaseInboxRuns(pool, await claim());
+  expect(await claim()).toMatchObject([{ storeId: kept.storeId, attempt: 1 }]);
 });
 
 test('many who claim at once never get the same store', async () => {
@@ -110,11 +120,12 @@ test('a claim whose lease has ended is made again, and counts', async () => {
 test('what is postponed is due later, and holds up its slot', async () => {
   await keepInbox(pool, { customerId });
   await keepInbox(pool, { customerId });
-  const [claimed] = await claim();
+  const [claimed, behind] = await claim();
   await postponeInboxRun(pool, required(claimed), { error: 'forbidden \0', retryInSeconds: 3_600 });
+  await releaseInboxRuns(pool, [required(behind)]);
   expect(await claim()).toEqual([]);
   await makeDue();
-  expect(idsOf(await claim())).toEqual([required(claimed).storeId]);
+  expect((await claim()).map(({ storeId }) => storeId)).toEqual([claimed?.storeId, behind?.storeId]);
 });
 
 test('what Kubernetes refuses is quarantined whole, with its payload', async () => {
