@@ -29,7 +29,8 @@ const ROWS_LOOKED_AT = 1_000;
  *
  * Only runs that came straight here, which have a place of the sequence (a multiple of 1,024), say when something
  * arrived. Late ones lie in the gap behind such a place, in the order in which they come, and clients send them oldest
- * first. A deletion is an arrival too: what is before it stores nothing.
+ * first. One whose first try drew a place of the sequence, and was cut off, has that; it arrived when its key did. A deletion
+ * is an arrival too: what is before it stores nothing.
  */
 export function findLatePlace(connection: Connection, run: LateRun): Promise<LatePlace> {
   const place = z.object({ order: z.number(), below: z.number() });
@@ -43,7 +44,14 @@ export function findLatePlace(connection: Connection, run: LateRun): Promise<Lat
       WHERE customer_id = ${run.customerId} AND slot = ${slotOf(run)}
     ), arrival AS (
       SELECT least(
-        (SELECT min(run_order) FROM placed WHERE updated_at > ${run.storedAt}::timestamptz AND run_order % 1024 = 0),
+        (
+          SELECT min(run_order) FROM placed
+          WHERE updated_at > ${run.storedAt}::timestamptz AND run_order % 1024 = 0 AND NOT EXISTS (
+            SELECT FROM idempotency_keys k
+            WHERE k.customer_id = ${run.customerId} AND k.run_order = placed.run_order
+              AND k.created_at <= ${run.storedAt}::timestamptz
+          )
+        ),
         (SELECT up_to_order FROM deletion WHERE is_later)
       ) AS run_order
     ), neighbour AS (

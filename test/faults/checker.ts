@@ -21,9 +21,7 @@
  * - Sessions lead from state to state without a gap, end in the state that they have, and every row has one.
  *
  * The exception of design.md: after opposite outages in a row (first the cluster, then Postgres, or the reverse, with
- * nothing drained between) there is no common clock. Stores within such a span are not compared with each other. Neither are
- * results that one call of the client delivered late: each has the place of its first try that drew one, or else one by its
- * time.
+ * nothing drained between) there is no common clock. Stores within such a span are not compared with each other.
  */
 import type { Evidence, Row } from './evidence.ts';
 import { acknowledgedAt, type History, type Series, type Store, type Violation } from './history.ts';
@@ -198,8 +196,7 @@ function findNewer(
 }
 
 function isBefore({ series, stores, history }: Judged, one: Store, other: Store): boolean {
-  if (series.writing === 'calls' && one.acks.length > 0)
-    return stores.indexOf(one) < stores.indexOf(other) && acknowledgedAt(one) !== acknowledgedAt(other);
+  if (series.writing === 'calls' && one.acks.length > 0) return stores.indexOf(one) < stores.indexOf(other);
   const isExempt = history.exempt.some(
     ({ from, to }) => acknowledgedAt(one) >= from && one.begunAt <= to && other.begunAt <= to,
   );

@@ -81,7 +81,7 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     inTurn: 24,
     atOnce: 3,
     clients: 3,
-    pauseMs: options.soakRuns === undefined ? 4_000 : 200,
+    pauseMs: options.soakRuns === undefined ? 1_200 : 200,
   });
   await sleep(2_000, undefined, { signal }).catch(() => undefined);
   const { soakRuns } = options;
