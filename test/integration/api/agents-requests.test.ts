@@ -315,30 +315,3 @@ test('of many who decide an approval at once, one does', async () => {
   const winner = answers.find(({ status }) => status === 200);
   expect((await agent.get(path)).body).toEqual(winner?.body);
 });
-
-test('the views show what is active and what waits for a decision', async () => {
-  const other = await makeAgent(api);
-  const { customerId } = other.tenant;
-  const body = { target: 'finance', task: { task_type: 'audit', description: 'Look' }, from_role: 'manager' };
-  const { body: task } = await other.post('/tasks/route', body, newKey());
-  for (const task_id of [task.task_id, 'elsewhere']) await other.post('/approvals', { task_id });
-  await other.post('/approvals', { task_id: 'decided', decision: 'approved' });
-  const pending = z.object({
-    taskId: z.string(),
-    description: z.string().nullable(),
-    toRole: z.string().nullable(),
-  });
-  const rows = await api.pool.any(sql.type(pending)`
-    SELECT task_id AS "taskId", description, to_role AS "toRole" FROM pending_approvals WHERE customer_id = ${customerId}
-  `);
-  expect(rows).toEqual([
-    { taskId: task.task_id, description: 'Look', toRole: 'finance' },
-    { taskId: 'elsewhere', description: null, toRole: null },
-  ]);
-  const ids = [await openSession(other), await openSession(other), await openSession(other)];
-  for (const id of [ids[1], ids[0]]) await other.put(`/sessions/${id}`, { status: 'active' });
-  const active = await api.pool.any(sql.type(z.object({ id: z.string() }))`
-    SELECT id FROM active_sessions WHERE customer_id = ${customerId}
-  `);
-  expect(active.map(({ id }) => id)).toEqual([ids[0], ids[1]]);
-});

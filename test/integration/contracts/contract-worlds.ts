@@ -10,9 +10,11 @@ import {
   type ApiAnswer,
   type ApiOptions,
   type ApiUnderTest,
+  makeTenant,
   send,
   startApi,
   startController,
+  store,
   type Tenant,
 } from '../api/api-under-test.ts';
 
@@ -59,7 +61,18 @@ export async function createContractWorlds({
   // A control plane that has just begun to serve a kind turns the first requests away.
   for (const { api } of worlds) await vi.waitFor(() => api.phaseRuns.list({ namespace }), 20_000);
   for (const { api, redisUrl } of worlds) if (redisUrl !== undefined) await reachRedis(api);
+  if (withController) for (const { api } of worlds) await reachRows(api);
   return worlds;
+}
+
+/** Waits until a store becomes a row at once: the first may find a control plane that is slow, and is kept for later. */
+async function reachRows(api: ApiUnderTest): Promise<void> {
+  const tenant = await makeTenant(api.pool);
+  await vi.waitFor(async () => {
+    const repo = freshRepository(tenant);
+    const { status } = await store(api, tenant, { phase: 'scan', repo, commitSha: 'c1', data: {} });
+    if (status !== 200) throw new Error(`the store was answered ${status}`);
+  }, 20_000);
 }
 
 async function reachRedis(api: ApiUnderTest): Promise<void> {

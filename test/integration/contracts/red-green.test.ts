@@ -1,9 +1,19 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import type { KubeEvent } from '../../../src/kube/event-draft.ts';
+import type { KubeObject } from '../../../src/kube/kube-object.ts';
 import { makeTenant, retrieve, store } from '../api/api-under-test.ts';
 import { listRows } from '../store/rows.ts';
 import { createContractWorlds, freshRepository } from './contract-worlds.ts';
 
-describe.each(await createContractWorlds())('$world', async ({ api }) => {
+const EVENTS = {
+  group: 'events.k8s.io',
+  version: 'v1',
+  kind: 'Event',
+  plural: 'events',
+  namespaced: true,
+};
+
+describe.each(await createContractWorlds())('$world', async ({ api, controllerMetrics }) => {
   const tenant = await makeTenant(api.pool);
   /** Stores it; answers how it was judged, everywhere that shows it. */
   async function judge(phase: 'validation' | 'mitigation', data: object) {
@@ -91,6 +101,35 @@ describe.each(await createContractWorlds())('$world', async ({ api }) => {
     const inverted = await judge('validation', { validated: true, redTestPassed: true });
     expect(inverted).toMatchObject({ row: { red_green: 'inverted', validated: false }, session: 'active' });
     expect(inverted.summary?.validated).not.toBe(true);
+  });
+
+  test('Event, metric: tell of an inverted validation, once, and of no other', async () => {
+    const repos = [freshRepository(tenant), freshRepository(tenant)];
+    const [inverted = '', proven = ''] = repos;
+    const names: string[] = [];
+    for (const [repo, redTestPassed] of [
+      [inverted, true],
+      [proven, false],
+    ] as const) {
+      const result = { phase: 'validation', repo, issueNumber: 7, commitSha: 'c1', data: { redTestPassed } };
+      names.push((await store(api, tenant, result)).body.phaseRun.name);
+    }
+    const told = await vi.waitFor(async () => {
+      const events = await api.client
+        .resource<KubeEvent & KubeObject>(EVENTS)
+        .list({ namespace: api.namespace });
+      const ofRuns = events.filter(({ regarding }) => names.includes(regarding.name));
+      expect(ofRuns).not.toEqual([]);
+      return ofRuns.map(({ type, reason, regarding: { name } }) => ({ type, reason, name }));
+    }, 20_000);
+    expect(told).toEqual([{ type: 'Warning', reason: 'RedGreenViolation', name: names[0] }]);
+    await vi.waitFor(async () => {
+      const lines = (await controllerMetrics?.expose())?.split('\n') ?? [];
+      const counted = repos.map((repo) =>
+        lines.find((line) => line.startsWith('rsolv_validation_inverted_total{') && line.includes(repo)),
+      );
+      expect(counted).toEqual([expect.stringMatching(/ 1$/), expect.stringMatching(/ 0$/)]);
+    }, 20_000);
   });
 
   test('Unproven mitigation: is kept and marked, and its session stays active', async () => {
