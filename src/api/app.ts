@@ -6,6 +6,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { createPhaseRunWriter } from '../kube/phase-run-writer.ts';
 import type { Database } from '../store/database.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { ANSWER_MS } from './in-time.ts';
 import { useAudit } from './plugins/audit.ts';
 import { useAuthentication } from './plugins/authentication.ts';
 import { useJsonBodies } from './plugins/body-parser.ts';
@@ -14,11 +15,12 @@ import { useHttpMetrics } from './plugins/http-metrics.ts';
 import { useIdempotency } from './plugins/idempotency.ts';
 import { useKeyUsage } from './plugins/key-usage.ts';
 import { type LoadLimits, useLoadShedding } from './plugins/load-shedding.ts';
-import { type Outage, type OutageDependencies, useOutage } from './plugins/outage.ts';
 import { useOpenApi } from './plugins/openapi.ts';
+import { type Outage, type OutageDependencies, useOutage } from './plugins/outage.ts';
 import { answerClientError, answerFrameworkError, useProblems } from './plugins/problem.ts';
 import { type RateLimits, useRateLimits } from './plugins/rate-limit.ts';
 import { requestIdOf, useRequestContext } from './plugins/request-context.ts';
+import { ReadShare, type ReadShareLimits } from './read-share.ts';
 import { registerAgents } from './routes/agents.ts';
 import { type HealthDependencies, registerHealth } from './routes/health.ts';
 import { registerIndex } from './routes/index.ts';
@@ -59,6 +61,8 @@ export interface AppDependencies {
 }
 
 const MIB = 1024 * 1024;
+/** Reads of one customer that wait for their turn: a part of the requests that a replica takes on. */
+const READS_WAITING = 250;
 
 /** Headers have to arrive within this, and the whole request within the next: slow clients hold no sockets for ever. */
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -120,10 +124,16 @@ async function registerAll(
   registerIndex(app, deps);
   registerHealth(app, { ...deps.health, version: deps.version });
   if (deps.exposeMetrics) registerMetrics(app, deps.metrics);
+  const reading = { ...deps, reads: new ReadShare(shareOf(deps.database)) };
   const storing = { ...deps, phaseRuns: createPhaseRunWriter(deps.kubernetes) };
   registerStore(app, storing);
   registerRetrieve(app, deps);
-  registerAgents(app, deps);
+  registerAgents(app, reading);
   registerPhaseData(app, storing);
-  registerWebhooks(app, deps);
+  registerWebhooks(app, reading);
+}
+
+/** Whatever one customer reads, half of the connections are there for others. */
+function shareOf({ poolMax }: Database): ReadShareLimits {
+  return { atOnce: Math.max(1, Math.floor(poolMax / 2)), waiting: READS_WAITING, waitMs: ANSWER_MS };
 }

@@ -7,7 +7,7 @@ import { guard } from './idempotency-guard.ts';
 import { idempotencyKeyOf, type KeyRule } from './idempotency-key.ts';
 import { fingerprintOf, idempotencyScope } from './idempotency-scope.ts';
 import { inTransaction, runEffectOnce } from './idempotent-effect.ts';
-import { inTime } from './in-time.ts';
+import { ANSWER_MS, inTime } from './in-time.ts';
 import { callerOf } from './plugins/authentication.ts';
 import { toProblemError } from './plugins/problem.ts';
 import type { ProblemCode } from './problem.ts';
@@ -38,9 +38,6 @@ export const IDEMPOTENCY_PROBLEMS = [
   'IDEMPOTENCY_KEY_REUSED',
   'DATABASE_UNAVAILABLE',
 ] as const satisfies readonly ProblemCode[];
-
-/** A database that is out of reach says so at once; this is for one that hangs. */
-const ANSWER_MS = 10_000;
 
 /**
  * Authenticates, runs the effect and answers. Under an Idempotency-Key the effect happens once: the key's row commits

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { buildApp } from '../api/app.ts';
+import { ANSWER_MS } from '../api/in-time.ts';
 import { createTokenVerifier } from '../api/tokens/token-verifier.ts';
 import { createCache } from '../cache/cache.ts';
 import type { Config } from '../config.ts';
@@ -36,6 +37,7 @@ export async function startApi(
   const database = await createDatabase({
     url: config.databaseUrl,
     poolMax: config.databasePoolMax,
+    statementTimeoutMs: ANSWER_MS,
     applicationName: 'phaserun-api',
     logger,
     observer: observeDatabase(metrics),

@@ -3,14 +3,15 @@ import { z } from 'zod';
 import { APPROVAL_STATUSES, type ApprovalStatus, type Decision } from '../domain/approval.ts';
 import type { Connection } from './database.ts';
 import {
+  foundRows,
   LAST_UUID,
   type Page,
   type PageRequest,
+  pageOf,
   positionOf,
   startOf,
   toPage,
   variantOf,
-  withinPage,
 } from './page.ts';
 
 const approvalRow = z.object({
@@ -95,10 +96,6 @@ export interface ApprovalFilter {
   readonly task?: string;
 }
 
-/** What clients may make large. */
-const bytes = sql.fragment`
-  coalesce(octet_length(reason), 0) + coalesce(octet_length(notes), 0)`;
-
 /** The customer's approvals, the newest first. */
 export async function listApprovals(
   connection: Connection,
@@ -113,10 +110,12 @@ export async function listApprovals(
       AND (created_at, id) < (${startOf(page)}::timestamptz, ${page.after?.id ?? LAST_UUID}::uuid)
     ORDER BY created_at DESC, id DESC
     LIMIT ${page.limit + 1}`;
+  // What clients may make large.
+  const printed = sql.fragment`ARRAY[reason, notes]`;
   const row = approvalRow.extend({ position: z.string(), found: z.number() });
   const rows = await connection.any(sql.prepared(`list_approvals.${variantOf({ ...filter })}`, row)`
-    SELECT ${columns}, ${positionOf(time)} AS position, found FROM ${withinPage(newest, { time, bytes })} AS page
-    ORDER BY created_at DESC, id DESC
+    WITH RECURSIVE ${pageOf(page, { newest, time, printed })}
+    SELECT ${columns}, ${positionOf(time)} AS position, ${foundRows} AS found FROM page ORDER BY number
   `);
   return toPage(rows, page);
 }

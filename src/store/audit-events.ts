@@ -2,7 +2,16 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import type { JsonObject } from '../domain/run.ts';
 import type { Connection } from './database.ts';
-import { type Page, type PageRequest, positionOf, startOf, toPage, variantOf, withinPage } from './page.ts';
+import {
+  foundRows,
+  type Page,
+  type PageRequest,
+  pageOf,
+  positionOf,
+  startOf,
+  toPage,
+  variantOf,
+} from './page.ts';
 
 /** Something that happened; holds no secret. */
 export interface NewAuditEvent {
@@ -68,12 +77,13 @@ export async function listAuditEvents(
       AND (timestamp, id) < (${startOf(page)}::timestamptz, ${page.after?.id ?? LAST_ID}::bigint)
     ORDER BY timestamp DESC, id DESC
     LIMIT ${page.limit + 1}`;
-  const bytes = sql.fragment`octet_length(metadata::text)`;
+  const printed = sql.fragment`ARRAY[metadata::text]`;
   const rows = await connection.any(sql.prepared(`list_audit_events.${variant}`, row)`
-    SELECT id, event_type AS "eventType", role, timestamp, trace_id AS "traceId", metadata,
-      ${positionOf(time)} AS position, found
-    FROM ${withinPage(newest, { time, bytes })} AS page
-    ORDER BY timestamp DESC, id DESC
+    WITH RECURSIVE ${pageOf(page, { newest, time, printed })}
+    SELECT id, event_type AS "eventType", role, timestamp, trace_id AS "traceId", printed[1]::json AS metadata,
+      ${positionOf(time)} AS position, ${foundRows} AS found
+    FROM page
+    ORDER BY number
   `);
   return toPage(rows, page);
 }

@@ -24,6 +24,8 @@ export interface DatabaseObserver {
 export interface DatabaseOptions {
   readonly url: string | undefined;
   readonly poolMax: number;
+  /** When the server ends a statement; default 30,000. */
+  readonly statementTimeoutMs?: number;
   /** What the server's own views show. */
   readonly applicationName: string;
   readonly logger: {
@@ -36,6 +38,8 @@ export interface DatabaseOptions {
 export interface Database {
   /** Every failure is a DatabaseError; without a server it is one of kind `unavailable`, at once. */
   readonly pool: Connection;
+  /** Connections that there may be. */
+  readonly poolMax: number;
   state(): DatabaseState;
   /** Asks the server; true when it answered. Never rejects. */
   ping(): Promise<boolean>;
@@ -70,6 +74,7 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
   const pool = translateErrors(slonik);
   return {
     pool,
+    poolMax: options.poolMax,
     state: () => state,
     ping: () =>
       pool.query(sql.prepared('ping', z.object({}))`SELECT`).then(

@@ -5,14 +5,16 @@ export interface DriverOptions {
   /** Absent: every statement fails as unreachable. */
   readonly url: string | undefined;
   readonly applicationName: string;
+  /** When the server ends a statement; default 30,000. */
+  readonly statementTimeoutMs?: number;
   /** Told of each connection that was made, failed or was lost, and of each answer. */
   onReachable(reachable: boolean): void;
 }
 
 const CONNECT_TIMEOUT_MS = 3000;
 const STATEMENT_TIMEOUT_MS = 30_000;
-/** Longer than the server's own, which speaks first unless the network is gone. */
-const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5000;
+/** How much longer an answer is waited for: the server speaks first unless the network is gone. */
+const ANSWER_GRACE_MS = 5000;
 /** How long after a failed attempt nobody else tries. */
 const RETRY_AFTER_MS = 250;
 
@@ -64,13 +66,17 @@ export function createDriver(options: DriverOptions): DriverFactory {
   );
 }
 
-function createClient({ url, applicationName }: DriverOptions): Client {
+function createClient({
+  url,
+  applicationName,
+  statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+}: DriverOptions): Client {
   return new Client({
     ...(url !== undefined && { connectionString: url }),
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    query_timeout: ANSWER_TIMEOUT_MS,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + ANSWER_GRACE_MS,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,

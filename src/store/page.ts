@@ -32,29 +32,43 @@ export function startOf({ after }: PageRequest): string {
 const PAGE_BYTES = 4 * 1024 * 1024;
 
 /**
- * Of the newest rows, those that a page has room for, with `found`: how many there were. So a page of large rows does not
- * take the memory of the process. Postgres still writes out every row that it weighs, which takes a connection for seconds
- * where a hundred of them are as large as a body.
+ * The CTEs of a page, to stand behind WITH RECURSIVE: `newest`, all that was found, and `page`, the rows of it that there is room
+ * for. Postgres goes from row to row and stops where the page is full, so that it writes out no large row but those of the page,
+ * each of them once: written out, a hundred rows as large as a body take a connection for seconds.
  * @param newest selects rows in their order, one more than the limit
  * @param time the column they are ordered by, before `id`
- * @param bytes what is large in a row
+ * @param printed array of what is large in a row, as text; a column of `page`
  */
-export function withinPage(
-  newest: FragmentSqlToken,
-  { time, bytes }: { readonly time: FragmentSqlToken; readonly bytes: FragmentSqlToken },
+export function pageOf(
+  { limit }: PageRequest,
+  {
+    newest,
+    time,
+    printed,
+  }: {
+    readonly newest: FragmentSqlToken;
+    readonly time: FragmentSqlToken;
+    readonly printed: FragmentSqlToken;
+  },
 ): FragmentSqlToken {
-  return sql.fragment`(
-    SELECT * FROM (
-      SELECT *, count(*) OVER () AS found, sum(${bytes}) OVER (
-        ORDER BY ${time} DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-      ) AS bytes_before
-      FROM (${newest}) AS newest
-    ) AS counted
-    WHERE coalesce(bytes_before, 0) < ${PAGE_BYTES}
+  return sql.fragment`newest AS MATERIALIZED (
+    SELECT *, row_number() OVER (ORDER BY ${time} DESC, id DESC) AS number FROM (${newest}) AS found
+  ), page AS (
+    SELECT *, 0::bigint AS bytes_before, ${printed} AS printed FROM newest WHERE number = 1
+    UNION ALL
+    SELECT next.* FROM page, LATERAL (
+      SELECT newest.*, page.bytes_before + pg_column_size(page.printed), ${printed}
+      FROM newest
+      WHERE number = page.number + 1 AND number <= ${limit}
+        AND page.bytes_before + pg_column_size(page.printed) < ${PAGE_BYTES}
+    ) AS next
   )`;
 }
 
-/** @param rows those that were read when one more than the limit was asked for; see {@link withinPage} for `found` */
+/** How many rows were found, whether or not {@link pageOf} has room for them. */
+export const foundRows = sql.fragment`(SELECT count(*) FROM newest)`;
+
+/** @param rows those that were read when one more than the limit was asked for; `found`: how many there were, if more */
 export function toPage<
   Row extends { readonly id: string | number; readonly position: string; readonly found?: number },
 >(rows: readonly Row[], { limit }: PageRequest): Page<Row> {

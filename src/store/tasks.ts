@@ -4,14 +4,15 @@ import type { JsonObject } from '../domain/run.ts';
 import { TASK_STATUSES, type TaskStatus } from '../domain/task.ts';
 import type { Connection } from './database.ts';
 import {
+  foundRows,
   LAST_UUID,
   type Page,
   type PageRequest,
+  pageOf,
   positionOf,
   startOf,
   toPage,
   variantOf,
-  withinPage,
 } from './page.ts';
 
 const taskRow = z.object({
@@ -30,9 +31,11 @@ const taskRow = z.object({
 
 export type Task = z.infer<typeof taskRow>;
 
-const columns = sql.fragment`
-  id, task_type AS "taskType", description, from_role AS "fromRole", to_role AS target, data, context, status,
+const plainColumns = sql.fragment`
+  id, task_type AS "taskType", description, from_role AS "fromRole", to_role AS target, status,
   trace_id AS "traceId", created_at AS "createdAt", completed_at AS "completedAt"`;
+
+const columns = sql.fragment`${plainColumns}, data, context`;
 
 export interface NewTask {
   readonly customerId: string;
@@ -87,10 +90,6 @@ export interface TaskFilter {
   readonly status?: TaskStatus;
 }
 
-/** What clients may make large. */
-const bytes = sql.fragment`
-  octet_length(data::text) + coalesce(octet_length(context::text), 0) + coalesce(octet_length(description), 0)`;
-
 /** The customer's tasks, the newest first. */
 export async function listTasks(
   connection: Connection,
@@ -105,10 +104,15 @@ export async function listTasks(
       AND (created_at, id) < (${startOf(page)}::timestamptz, ${page.after?.id ?? LAST_UUID}::uuid)
     ORDER BY created_at DESC, id DESC
     LIMIT ${page.limit + 1}`;
+  // What clients may make large.
+  const printed = sql.fragment`ARRAY[data::text, context::text, description]`;
   const row = taskRow.extend({ position: z.string(), found: z.number() });
   const rows = await connection.any(sql.prepared(`list_tasks.${variantOf({ ...filter })}`, row)`
-    SELECT ${columns}, ${positionOf(time)} AS position, found FROM ${withinPage(newest, { time, bytes })} AS page
-    ORDER BY created_at DESC, id DESC
+    WITH RECURSIVE ${pageOf(page, { newest, time, printed })}
+    SELECT ${plainColumns}, printed[1]::json AS data, printed[2]::json AS context, ${positionOf(time)} AS position,
+      ${foundRows} AS found
+    FROM page
+    ORDER BY number
   `);
   return toPage(rows, page);
 }

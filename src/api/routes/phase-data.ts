@@ -20,6 +20,7 @@ import { resultWithin } from '../deadline.ts';
 import { documentOnly } from '../document-only.ts';
 import { optionalKeyHeader } from '../idempotency-key.ts';
 import { type Answer, type Effect, IDEMPOTENCY_PROBLEMS, runIdempotently } from '../idempotent.ts';
+import { ANSWER_MS } from '../in-time.ts';
 import {
   phaseDataAnswerSchema,
   phaseDataBodySchema,
@@ -35,9 +36,6 @@ import type { StoreDependencies } from '../store-or-keep.ts';
 import { databaseUnavailable } from '../upstream-fault.ts';
 
 const ISSUE_PATH = '/api/v1/phase_data/:repository/:issue_number';
-
-/** For the one statement of a retrieve. */
-const READ_MS = 10_000;
 
 const ROUTE = { tags: ['phases'], security: [{ apiKey: [] }, { bearer: [] }] };
 const SUBJECT = { params: phaseDataPathSchema, querystring: phaseDataQuerySchema };
@@ -114,7 +112,7 @@ function registerGet(app: FastifyInstance, { database, metrics }: StoreDependenc
       const { repository } = subject;
       const caller = callerOf(request);
       const reading = retrievePhases(database.pool, caller, { ...subject, scanOfIssue: true });
-      const found = await resultWithin(READ_MS, reading);
+      const found = await resultWithin(ANSWER_MS, reading);
       if (found === undefined) throw databaseUnavailable();
       authoriseRepository(found, { caller, scope: 'phases:read', repository }, metrics);
       return reply

@@ -7,6 +7,7 @@ import { authoriseRepository } from '../authorise.ts';
 import { CREDENTIAL_PROBLEMS } from '../credential-problems.ts';
 import { resultWithin } from '../deadline.ts';
 import { documentOnly } from '../document-only.ts';
+import { ANSWER_MS } from '../in-time.ts';
 import { retrieveAnswerSchema, retrieveQuerySchema } from '../phase-schemas.ts';
 import { callerOf } from '../plugins/authentication.ts';
 import { fieldProblem } from '../problem.ts';
@@ -18,9 +19,6 @@ export interface RetrieveDependencies {
   readonly database: Database;
   readonly metrics: Pick<Metrics, 'store'>;
 }
-
-/** For the one statement. A database that is out of reach says so at once; this is for one that hangs. */
-const READ_MS = 10_000;
 
 /** `GET /api/v1/phases/retrieve`: the newest results of a repository, in one statement. */
 export function registerRetrieve(app: FastifyInstance, { database, metrics }: RetrieveDependencies): void {
@@ -57,7 +55,7 @@ export function registerRetrieve(app: FastifyInstance, { database, metrics }: Re
       if (!query.ok) throw fieldProblem(query.errors);
       const caller = callerOf(request);
       const reading = retrievePhases(database.pool, caller, query.value);
-      const found = await resultWithin(READ_MS, reading);
+      const found = await resultWithin(ANSWER_MS, reading);
       if (found === undefined) throw databaseUnavailable();
       authoriseRepository(
         found,

@@ -5,6 +5,7 @@ import { sql } from 'slonik';
 import { afterAll } from 'vitest';
 import { z } from 'zod';
 import { buildApp } from '../../../src/api/app.ts';
+import { ANSWER_MS } from '../../../src/api/in-time.ts';
 import type { TokenIssuer } from '../../../src/api/tokens/token-issuer.ts';
 import { createTokenVerifier } from '../../../src/api/tokens/token-verifier.ts';
 import type { BacklogBounds } from '../../../src/api/unarchived-backlog.ts';
@@ -92,7 +93,14 @@ export async function startApi({
   const metrics = createMetrics({ defaultMetrics: false });
   const applicationName = 'api-under-test';
   const observer = observeDatabase(metrics);
-  const database = await createDatabase({ url: databaseUrl, poolMax: 5, applicationName, logger, observer });
+  const database = await createDatabase({
+    url: databaseUrl,
+    poolMax: 5,
+    statementTimeoutMs: ANSWER_MS,
+    applicationName,
+    logger,
+    observer,
+  });
   const { pool } = database;
   const committedRuns = createCommittedRunsListener({ url: databaseUrl, pool, applicationName, logger });
   const client = createKubeClient({ kind: 'kubeconfig', path: kubeconfigPath }, { logger });

@@ -102,7 +102,12 @@ test('a page of what agents list is the first rows of an index, however long the
   expect(lists).toHaveLength(16);
   const sorted: string[] = [];
   for (const [name, text] of lists) {
-    if (nodesOf(await explain(text)).some((node) => node['Node Type'] === 'Sort')) sorted.push(name);
+    // The rows of one page, which come from a CTE.
+    const isPage = (node: Plan) => node['Sort Key']?.join() === 'page.number';
+    const sorts = nodesOf(await explain(text)).filter(
+      (node) => node['Node Type'] === 'Sort' && !isPage(node),
+    );
+    if (sorts.length > 0) sorted.push(name);
   }
   // A trace has few events.
   expect(sorted.filter((name) => !name.startsWith('list_audit_events.by_trace'))).toEqual([]);
@@ -124,6 +129,7 @@ const plan = z.looseObject({
   'Node Type': z.string(),
   'Relation Name': z.string().optional(),
   'Index Name': z.string().optional(),
+  'Sort Key': z.array(z.string()).optional(),
   get Plans() {
     return z.array(plan).optional();
   },
