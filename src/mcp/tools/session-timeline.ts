@@ -38,6 +38,17 @@ const timelineSchema = z.object({
 
 type Timeline = z.infer<typeof timelineSchema>;
 
+/** Line breaks, other control characters, and what turns the direction of text around. */
+const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Stored text in one line, so that none passes for an event of its own. */
+function inOneLine(text: string): string {
+  return text.replaceAll(
+    UNPRINTABLE,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** One line an event, by time; every time is RFC 3339 in UTC, and so sorts as text. */
 function linesOf({ transitions, executions }: Timeline): string[] {
   return [
@@ -45,7 +56,9 @@ function linesOf({ transitions, executions }: Timeline): string[] {
     ...executions.map(
       (run) => `${run.created_at} ${run.phase} ${run.status}, run ${run.id}${remarksOn(run)}`,
     ),
-  ].toSorted();
+  ]
+    .map(inOneLine)
+    .toSorted();
 }
 
 function remarksOn({
