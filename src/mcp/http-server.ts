@@ -43,6 +43,7 @@ export async function startMcpHttp(options: McpHttpOptions) {
   );
   const answer = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const request = toRequest(incoming, outgoing);
+    if (request instanceof Response) return send(request, outgoing);
     const isOther = new URL(request.url).pathname !== PATH;
     const refused = isOther ? new Response(null, { status: 404 }) : refuseRebinding(request, host);
     await send(refused ?? (await handler.fetch(request)), outgoing);
@@ -83,14 +84,22 @@ function credentialsOf(request: Request | undefined): string | undefined {
   return bearer ?? request?.headers.get('x-api-key')?.trim();
 }
 
-function toRequest(incoming: IncomingMessage, outgoing: ServerResponse): Request {
+/** Methods that no Request can have. */
+const UNSUPPORTED = new Set(['CONNECT', 'TRACE', 'TRACK']);
+
+/** What was asked, or the answer to what cannot be. */
+function toRequest(incoming: IncomingMessage, outgoing: ServerResponse): Request | Response {
   const { method = 'GET', url = '/', headers } = incoming;
+  if (UNSUPPORTED.has(method))
+    return new Response(null, { status: 405, headers: { allow: 'GET, POST, DELETE' } });
+  const address = URL.parse(url, `http://${headers.host ?? 'localhost'}`);
+  if (address === null) return new Response('The Host or the path cannot be understood', { status: 400 });
   const gone = new AbortController();
   outgoing.once('close', () => gone.abort());
   const pairs = Object.entries(headers).flatMap(([name, value]) =>
     [value ?? []].flat().map((one): [string, string] => [name, one]),
   );
-  return new Request(new URL(url, `http://${headers.host ?? 'localhost'}`), {
+  return new Request(address, {
     method,
     headers: pairs,
     signal: gone.signal,

@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { explainFailure } from '../../../src/mcp/explain-failure.ts';
 import { startMcpHttp } from '../../../src/mcp/http-server.ts';
@@ -134,4 +135,25 @@ test('the credentials of the server are not lent to a network', async () => {
   const refused = await runCli(['mcp', '--http', '--host', '0.0.0.0'], { env: { MESH_JWT_TOKEN: 'secret' } });
   expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/MESH_JWT_TOKEN/) });
   expect(refused.stderr).not.toContain('secret');
+});
+
+describe('over HTTP what cannot be a request is answered:', () => {
+  test.each([
+    { name: 'TRACE', method: 'TRACE', host: 'localhost', want: 405 },
+    { name: 'a Host that is none', method: 'POST', host: 'a b', want: 400 },
+    { name: 'a path that is none', method: 'GET', host: 'localhost', path: '//', want: 400 },
+  ])('$name', async ({ method, host, path = '/mcp', want }) => {
+    const mesh = { controllerUrl: controller.url, timeoutMs: 1_000, retries: 0 };
+    const onError = () => undefined;
+    const options = { version: '1', mesh, token: undefined, host: '127.0.0.1', port: 0, onError };
+    const server = await startMcpHttp(options);
+    await using _ = { [Symbol.asyncDispose]: () => server.close() };
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+    const { hostname, port } = new URL(server.url);
+    request({ hostname, port, path, method, headers: { host } })
+      .once('response', (response) => resolve(response.resume().statusCode))
+      .once('error', reject)
+      .end();
+    expect(await promise).toBe(want);
+  });
 });
