@@ -163,7 +163,14 @@ function sequentiallyRead(root: Plan): string[] {
 }
 
 /** Tables that hold a handful of rows by their nature. */
-const SMALL = new Set(['leadership', 'quarantined_runs', 'profiles', 'retention_settings', 'inbox_runs']);
+const SMALL = new Set([
+  'leadership',
+  'quarantined_runs',
+  'profiles',
+  'retention_settings',
+  'inbox_runs',
+  'run_order',
+]);
 
 function recording(connection: Connection): Connection {
   const record = <T extends QuerySqlToken>(query: T): T => {
