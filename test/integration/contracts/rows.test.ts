@@ -135,11 +135,26 @@ const ROWS = {
     'Execution rows',
     'Index (customer, repository, issue_number)',
   ],
+  environment: [
+    '`DATABASE_URL`',
+    '`DATABASE_POOL_MAX`',
+    '`REDIS_URL`',
+    '`OIDC_ISSUER_URL`, `OIDC_AUDIENCE`, `OIDC_JWKS_URL`',
+    '`PORT` / `CONTROLLER_PORT`',
+    '`SESSION_RETENTION_DAYS`',
+    '`IDEMPOTENCY_ENABLED`, `IDEMPOTENCY_TTL_SECONDS`',
+    '`ENABLE_PROMETHEUS_METRICS`',
+    '`RSOLV_API_URL`, `RSOLV_API_KEY`, `USE_PLATFORM_STORAGE`',
+    '`CONTROLLER_URL`, `MESH_JWT_TOKEN`',
+    '`MESH_TIMEOUT_SECS`, `MESH_RETRY_COUNT`',
+  ],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 describe.each(Object.entries(ROWS))('%s', (file, rows) => {
   const source = readFileSync(`${import.meta.dirname}/${file}.test.ts`, 'utf8');
-  const titles = [...source.matchAll(/^ {2}test\(\s*(['"])(.*)\1,/gm)].map(([, , title = '']) => title);
+  const titles = [...source.matchAll(/^ {2}test(?:\.concurrent)?\(\s*(['"])(.*)\1,/gm)].map(
+    ([, , title = '']) => title,
+  );
 
   test('every row has one test that is named after it, and no test is without a row', () => {
     const named = titles.map((title) => rows.find((row) => title.startsWith(`${row}: `)) ?? title);

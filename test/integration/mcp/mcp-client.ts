@@ -23,20 +23,29 @@ export interface McpServerSettings {
 export type Era = 'legacy' | 'auto';
 
 /** The program itself as a child process, as clients start it. */
-export async function connectStdio(
+export function connectStdio(
   { controllerUrl, token, retries = 0 }: McpServerSettings,
   era: Era = 'legacy',
 ): Promise<McpSession> {
-  runLog().addSecret({ kind: 'MESH_JWT_TOKEN', secret: token });
+  const env = {
+    CONTROLLER_URL: controllerUrl,
+    MESH_JWT_TOKEN: token,
+    MESH_RETRY_COUNT: String(retries),
+  };
+  return connectWith(env, era);
+}
+
+/** The same, of which this is the whole environment, but for PATH. */
+export async function connectWith(
+  env: Readonly<Record<string, string>>,
+  era: Era = 'legacy',
+): Promise<McpSession> {
+  const token = env['MESH_JWT_TOKEN'];
+  if (token !== undefined) runLog().addSecret({ kind: 'MESH_JWT_TOKEN', secret: token });
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [MAIN, 'mcp'],
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      CONTROLLER_URL: controllerUrl,
-      MESH_JWT_TOKEN: token,
-      MESH_RETRY_COUNT: String(retries),
-    },
+    env: { PATH: process.env['PATH'] ?? '', ...env },
     stderr: 'pipe',
   });
   const keep = runLog().writer('mcp');
