@@ -42,8 +42,9 @@ export class CallerCustomers {
   }
 }
 
-/** A key with another secret is another caller. */
+/** A key with another secret is another caller, and so is a job of another owner. */
 function nameOf(caller: Caller): string {
   if (caller.kind === 'key') return `${actorOf(caller)}:${caller.secretSha256}`;
-  return caller.kind === 'customer' ? `customer:${caller.customer}` : actorOf(caller);
+  if (caller.kind === 'customer') return `customer:${caller.customer}`;
+  return `${actorOf(caller)}:${caller.ownerId ?? ''}`;
 }

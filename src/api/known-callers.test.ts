@@ -98,3 +98,12 @@ test('no more is remembered than there is room for: what was not used for longes
     customerId,
   ]);
 });
+
+test('a job of another owner of the same name is another caller', () => {
+  const known = new KnownCallers();
+  const job = { kind: 'repository', repository: shop, ownerId: '1' } as const;
+  known.remember({ ...decided, caller: job }, { customerId, decidedAt: performance.now() });
+  expect(known.recall({ ...decided, caller: { ...job, ownerId: '2' } })).toBeUndefined();
+  known.forgetCaller({ ...job, ownerId: '2' });
+  expect(known.recall({ ...decided, caller: job })).toBe(customerId);
+});

@@ -99,9 +99,9 @@ function callerIn(name: string): string {
   return caller;
 }
 
-/** All that a caller presents: a key with another secret, or a token with other scopes, is another caller. */
+/** All that a caller presents: a key with another secret, or a token with other scopes or owner, is another caller. */
 function nameOfCaller(caller: Caller): string {
   if (caller.kind === 'key') return JSON.stringify([actorOf(caller), caller.secretSha256]);
   if (caller.kind === 'customer') return JSON.stringify([actorOf(caller), caller.customer, caller.scopes]);
-  return actorOf(caller);
+  return JSON.stringify([actorOf(caller), caller.ownerId]);
 }

@@ -1,4 +1,6 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { compact } from '../domain/compact.ts';
+import { isOwnerId } from '../domain/owner-id.ts';
 import type { Forge } from '../domain/phase.ts';
 import { parseRepositoryName } from '../domain/repository-name.ts';
 import type { Customer } from '../store/customers.ts';
@@ -28,6 +30,10 @@ interface AccountOptions extends ListOptions {
   readonly forge: Forge;
 }
 
+interface VerifyOptions extends AccountOptions {
+  readonly ownerId?: string;
+}
+
 /** `admin forge-account`: whose repositories a customer may use. */
 export function adminForgeAccountCommand(): Command {
   return new Command('forge-account')
@@ -41,10 +47,9 @@ export function adminForgeAccountCommand(): Command {
       accountCommand('add', 'Notes that a customer claims a namespace; it opens nothing yet.').action(add),
     )
     .addCommand(
-      accountCommand(
-        'verify',
-        'Opens a claimed namespace to its customer, once you know it is theirs.',
-      ).action(verify),
+      accountCommand('verify', 'Opens a claimed namespace to its customer, once you know it is theirs.')
+        .addOption(ownerIdOption())
+        .action(verify),
     )
     .addCommand(
       subcommand(
@@ -59,6 +64,17 @@ export function adminForgeAccountCommand(): Command {
         'Takes a namespace from a customer, at once; results that are stored stay.',
       ).action(remove),
     );
+}
+
+/** A name on GitHub that was given up is anybody's; its id is not. */
+function ownerIdOption(): Option {
+  return new Option(
+    '--owner-id <id>',
+    'open it to the CI jobs of this GitHub account alone, whoever has the name later; see: gh api users/<namespace> --jq .id',
+  ).argParser((id) => {
+    if (isOwnerId(id)) return id;
+    throw new InvalidArgumentError('It must be the number by which GitHub knows the account.');
+  });
 }
 
 function accountCommand(name: string, description: string): Command {
@@ -89,7 +105,11 @@ async function add(namespace: string, options: AccountOptions): Promise<void> {
   print(render(options.output, LISTING, [account], account));
 }
 
-async function verify(namespace: string, options: AccountOptions): Promise<void> {
+async function verify(namespace: string, options: VerifyOptions): Promise<void> {
+  if (options.ownerId !== undefined && options.forge !== 'github')
+    throw new CommandFailure('--owner-id is for github accounts: no jobs of others bring tokens', {
+      exitCode: 2,
+    });
   const verifying = changeAccount('verified', namespace, options, verifyForgeAccount);
   const account = await verifying.catch((error: unknown) => {
     const cause = error instanceof DatabaseError ? error.cause : undefined;
@@ -124,27 +144,28 @@ async function list({ customer, output }: ListOptions): Promise<void> {
 type AccountWork<T> = (
   connection: Connection,
   customerId: Customer['id'],
-  account: { readonly forge: Forge; readonly namespace: string },
+  account: { readonly forge: Forge; readonly namespace: string; readonly ownerId?: string },
 ) => Promise<T>;
 
 /** @param work answers null or false where there is nothing to change */
 async function changeAccount<T>(
   verb: 'added' | 'removed' | 'verified',
   namespace: string,
-  options: AccountOptions,
+  options: VerifyOptions,
   work: AccountWork<T>,
 ): Promise<T> {
-  const { forge, customer } = options;
+  const { forge, customer, ownerId } = options;
+  const account = { forge, namespace, ...compact({ ownerId }) };
   requireNamespaceName(forge, namespace);
   return withDatabase(async (connection) => {
     const { id: customerId } = await requireCustomer(connection, customer);
     return changeAudited(
       connection,
-      (transaction) => work(transaction, customerId, { forge, namespace }),
+      (transaction) => work(transaction, customerId, account),
       (changed) =>
         changed === null || changed === false
           ? undefined
-          : { customerId, eventType: `forge_account.${verb}`, metadata: { forge, namespace } },
+          : { customerId, eventType: `forge_account.${verb}`, metadata: account },
     );
   });
 }
@@ -168,6 +189,10 @@ const LISTING: Listing<ForgeAccount> = {
     { header: 'FORGE', value: ({ forge }) => forge },
     { header: 'NAMESPACE', value: ({ namespace }) => namespace },
     { header: 'VERIFIED', value: ({ verifiedAt }) => verifiedAt ?? 'no' },
+    {
+      header: 'OWNER-ID',
+      value: ({ forge, ownerId }) => ownerId ?? (forge === 'github' ? 'not pinned' : ''),
+    },
     { header: 'CREATED', value: ({ createdAt }) => createdAt, wide: true },
     { header: 'ID', value: ({ id }) => id, wide: true },
   ],

@@ -11,6 +11,8 @@ const forgeAccount = z.object({
   namespace: z.string(),
   /** Null: claimed, not verified; it opens nothing. */
   verifiedAt: z.string().nullable(),
+  /** The forge's id of the owner, whose CI jobs alone it is open to; null: to those of whoever has the name. */
+  ownerId: z.string().nullable(),
   createdAt: z.string(),
 });
 
@@ -32,7 +34,8 @@ export interface ForgeNamespace {
 }
 
 const columns = sql.fragment`
-  id, forge_type AS forge, namespace, verified_at AS "verifiedAt", created_at AS "createdAt"`;
+  id, forge_type AS forge, namespace, verified_at AS "verifiedAt", metadata->>'ownerId' AS "ownerId",
+  created_at AS "createdAt"`;
 
 /** Claims a namespace for a customer; claimed again, it stays as it is. */
 export function addForgeAccount(
@@ -50,17 +53,21 @@ export function addForgeAccount(
 
 /**
  * Opens a claimed namespace to its customer.
+ * @param account `ownerId`: see {@link ForgeAccount}; without it what was noted before stays
  * @returns null when the customer has not claimed it
  * @throws ForgeAccountTakenError
  */
 export async function verifyForgeAccount(
   connection: Connection,
   customerId: string,
-  account: ForgeNamespace,
+  account: ForgeNamespace & { readonly ownerId?: string },
 ): Promise<ForgeAccount | null> {
   try {
     return await connection.maybeOne(sql.prepared('verify_forge_account', forgeAccount)`
-      UPDATE forge_accounts SET verified_at = coalesce(verified_at, now()), updated_at = now()
+      UPDATE forge_accounts SET
+        verified_at = coalesce(verified_at, now()),
+        metadata = metadata || jsonb_strip_nulls(jsonb_build_object('ownerId', ${account.ownerId ?? null}::text)),
+        updated_at = now()
       WHERE customer_id = ${customerId} AND forge_type = ${account.forge}
         AND namespace = ${account.namespace.toLowerCase()}
       RETURNING ${columns}

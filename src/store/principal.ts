@@ -22,6 +22,8 @@ export interface CustomerCaller {
 export interface RepositoryCaller {
   readonly kind: 'repository';
   readonly repository: RepositoryIdentity;
+  /** The forge's own id of the owner, which stays when a name is given up and taken by somebody else. */
+  readonly ownerId?: string;
 }
 
 /** Who asks. A key is yet to be checked; the others were authenticated, and are yet to be found. */
@@ -82,11 +84,20 @@ function principalOfCustomer({ customer, scopes }: CustomerCaller): FragmentSqlT
     ) AS customer_id`;
 }
 
-function principalOfRepository({ repository }: RepositoryCaller): FragmentSqlToken {
+/** An account with an owner id is open to jobs of that owner alone: to others it is as if there were none. */
+function principalOfRepository({ repository, ownerId }: RepositoryCaller): FragmentSqlToken {
+  const prefixes = namespacePrefixes(repository.namespace);
+  const accounts = accountsOf(
+    sql.fragment`${repository.forge}`,
+    sql.fragment`${sql.array([...prefixes], 'text')}`,
+  );
   return sql.fragment`
     SELECT customer_id, ${sql.array([...REPOSITORY_SCOPES], 'text')} AS scopes,
       CASE WHEN customer_id IS NULL THEN 'no_forge_account' END AS refusal, NULL::timestamptz AS valid_until
-    FROM coalesce(${ownerOf(repository.forge, namespacePrefixes(repository.namespace))}) AS customer_id`;
+    FROM coalesce((
+      SELECT CASE WHEN coalesce(metadata->>'ownerId' = ${ownerId ?? ''}, metadata->>'ownerId' IS NULL) THEN customer_id END
+      FROM ${accounts}
+    )) AS customer_id`;
 }
 
 /**
@@ -135,11 +146,16 @@ export function ownerOf(forge: string, namespacePrefixes: readonly string[]): Fr
 
 /** The same of what a statement has at hand. */
 export function ownerOfAny(forge: FragmentSqlToken, namespacePrefixes: FragmentSqlToken): FragmentSqlToken {
+  return sql.fragment`(SELECT customer_id FROM ${accountsOf(forge, namespacePrefixes)})`;
+}
+
+/** The account that decides, at most one. */
+function accountsOf(forge: FragmentSqlToken, namespacePrefixes: FragmentSqlToken): FragmentSqlToken {
   return sql.fragment`(
-    SELECT customer_id FROM forge_accounts
+    SELECT customer_id, metadata FROM forge_accounts
     WHERE forge_type = ${forge} AND namespace = ANY(${namespacePrefixes}) AND verified_at IS NOT NULL
     ORDER BY length(namespace) DESC LIMIT 1
-  )`;
+  ) AS account`;
 }
 
 /** Reads what a statement selects of {@link principalOf}. */

@@ -1,3 +1,5 @@
+import { compact } from '../../domain/compact.ts';
+import { isOwnerId } from '../../domain/owner-id.ts';
 import { parseRepositoryName } from '../../domain/repository-name.ts';
 import { isStorableText } from '../../domain/unstorable.ts';
 import { type Caller, SCOPES, type Scope } from '../../store/principal.ts';
@@ -42,15 +44,19 @@ function scopesOf({ scopesClaim, defaultScopes }: OidcIssuer, claims: Claims): r
 }
 
 /**
- * `repository` is `owner/name`, and `repository_owner` has to be that owner.
+ * `repository` is `owner/name`, and `repository_owner` has to be that owner. Whose id `repository_owner_id` is, the forge
+ * account may say.
  * https://docs.github.com/en/actions/reference/security/oidc
  */
 function callerOfJob(claims: Claims): ClaimedCaller {
-  const { repository: text, repository_owner: owner } = claims;
+  const { repository: text, repository_owner: owner, repository_owner_id: id } = claims;
   const repository = typeof text === 'string' ? parseRepositoryName('github', text) : undefined;
   if (!repository?.ok) return { ok: false, claim: 'repository' };
   const { namespace, name } = repository.value;
   if (typeof owner !== 'string' || owner.toLowerCase() !== namespace)
     return { ok: false, claim: 'repository_owner' };
-  return { ok: true, caller: { kind: 'repository', repository: { forge: 'github', namespace, name } } };
+  const ownerId = typeof id === 'number' ? String(id) : id;
+  if (ownerId !== undefined && !isOwnerId(ownerId)) return { ok: false, claim: 'repository_owner_id' };
+  const job = { kind: 'repository', repository: { forge: 'github', namespace, name } } as const;
+  return { ok: true, caller: { ...job, ...compact({ ownerId }) } };
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest';
 import { tokenIssuer } from '../../../src/api/tokens/token-issuer.ts';
 import { createCustomer, findCustomer } from '../../../src/store/customers.ts';
+import { verifyForgeAccount } from '../../../src/store/forge-accounts.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { freshNamespace } from '../../fixtures/kubernetes.ts';
 import { runLogger } from '../../fixtures/run-log/of-test.ts';
@@ -337,9 +338,52 @@ describe('the token of a GitHub Actions job', () => {
     { name: 'a repository that is none', claims: { repository: 'shop' } },
     { name: 'no owner', claims: { repository_owner: null } },
     { name: 'the owner of another repository', claims: { repository_owner: other.owner } },
+    { name: 'an owner id that is none', claims: { repository_owner_id: "1'" } },
     { name: 'another audience', claims: { aud: `https://github.com/${tenant.owner}` } },
   ])('with $name is refused', async ({ claims }) => {
     expect((await read(await github.sign({ ...job, ...claims }))).body.code).toBe('INVALID_TOKEN');
+  });
+
+  describe('where an owner is pinned', () => {
+    const PINNED = '4217';
+
+    /** A job of an owner whose namespace is pinned once it was let in. */
+    async function pin(id: string | null) {
+      const { owner, customerId } = await makeTenant(api.pool);
+      const repository = `${owner}/shop`;
+      const token = await github.sign({
+        ...job,
+        repository,
+        repository_owner: owner,
+        repository_owner_id: id,
+      });
+      expect((await read(token, { owner })).status).toBe(200);
+      const account = { forge: 'github', namespace: owner, ownerId: PINNED } as const;
+      await verifyForgeAccount(api.pool, customerId, account);
+      return { owner, token, repository };
+    }
+
+    test('its jobs read and write as before', async () => {
+      const { owner, token, repository } = await pin(PINNED);
+      expect((await read(token, { owner })).status).toBe(200);
+      expect((await storeScan(token, repository)).status).toBe(202);
+    });
+
+    test.each([
+      { name: 'of another who has the name now', id: '999999' },
+      { name: 'that does not say whose it is', id: null },
+    ])('a job $name is a stranger', async ({ id }) => {
+      const { owner, token, repository } = await pin(id);
+      const want = {
+        status: 403,
+        body: {
+          code: 'NAMESPACE_FORBIDDEN',
+          detail: `You have no verified github account for the namespace ${owner} of this repository`,
+        },
+      };
+      expect(await read(token, { owner })).toMatchObject(want);
+      expect(await storeScan(token, repository)).toMatchObject(want);
+    });
   });
 
   test('names no customer by a claim', async () => {

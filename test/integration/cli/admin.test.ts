@@ -125,7 +125,9 @@ describe('admin forge-account', () => {
   it('opens a namespace once it is verified, and not before', async () => {
     const added = await admin('forge-account add Acme-Corp --customer acme');
     expect(added).toMatchObject({ code: 0, stderr: expect.stringMatching(/opens nothing yet.*verify/) });
-    expect(added.stdout).toMatch(/^FORGE +NAMESPACE +VERIFIED\ngithub +acme-corp +no\n$/);
+    expect(added.stdout).toMatch(
+      /^FORGE +NAMESPACE +VERIFIED +OWNER-ID\ngithub +acme-corp +no +not pinned\n$/,
+    );
     expect(await ownerOf('acme-corp')).toBeUndefined();
     expect((await adminJson('forge-account verify acme-corp --customer acme')).verifiedAt).not.toBeNull();
     expect(await ownerOf('acme-corp')).toBe(acmeId);
@@ -142,6 +144,23 @@ describe('admin forge-account', () => {
     expect(await admin('forge-account remove shared --customer acme')).toMatchObject({ code: 0, stdout: '' });
     expect(await ownerOf('shared')).toBeUndefined();
     expect(await admin('forge-account verify shared --customer globex')).toMatchObject({ code: 0 });
+  });
+
+  it('pins the owner of a namespace by its id, which another verification keeps', async () => {
+    await admin('forge-account add pinned --customer acme');
+    const verified = await adminJson('forge-account verify pinned --customer acme --owner-id 4217');
+    expect(verified.ownerId).toBe('4217');
+    await admin('forge-account verify pinned --customer acme');
+    const { stdout } = await admin('forge-account list --customer acme');
+    expect(stdout).toMatch(/^github +pinned +\S+ +4217$/m);
+  });
+
+  it.each([
+    { id: 'acme', forge: 'github', want: /owner-id.*number/ },
+    { id: '4217', forge: 'gitlab', want: /--owner-id is for github/ },
+  ])('refuses the owner id $id on $forge', async ({ id, forge, want }) => {
+    const verify = `forge-account verify pinned --customer acme --forge ${forge} --owner-id ${id}`;
+    expect(await admin(verify)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(want) });
   });
 
   it('keeps nested groups of GitLab', async () => {
