@@ -9,6 +9,7 @@ import { createControllerObserver } from '../controller/controller-observer.ts';
 import { createDoctorJob } from '../controller/doctor/doctor-job.ts';
 import { createIdempotencyExpiry } from '../controller/idempotency-expiry.ts';
 import { createInboxJobs } from '../controller/inbox-publisher.ts';
+import { createMeasurements } from '../controller/measurements.ts';
 import { createPostgresArchive } from '../controller/postgres-archive.ts';
 import { createRetentionJobs } from '../controller/retention-jobs.ts';
 import { createSessionExpiry } from '../controller/session-expiry.ts';
@@ -86,6 +87,7 @@ export async function startController(
     jobs: [
       createSessionExpiry({ pool: ofLeader, metrics, retentionDays: config.sessionRetentionDays }),
       createIdempotencyExpiry({ pool: ofLeader, metrics }),
+      ...createMeasurements({ pool: ofLeader, metrics }),
       ...createInboxJobs({
         pool: ofLeader,
         phaseRuns: createPhaseRunWriter(client),

@@ -13,6 +13,8 @@ export interface BackgroundJob {
 }
 
 export interface BackgroundJobObserver {
+  /** The first round of this term is about to begin. */
+  jobBegins(name: string, intervalMs: number): void;
   /** A round has ended. */
   jobRan(name: string, ok: boolean): void;
 }
@@ -28,6 +30,7 @@ export async function runJobs(
 ): Promise<void> {
   await Promise.all(
     jobs.map(async (job) => {
+      observer.jobBegins(job.name, job.intervalMs);
       while (!signal.aborted) {
         observer.jobRan(job.name, await runOnce(job, signal, logger));
         await pause(systemClock, job.intervalMs, signal);

@@ -4,6 +4,7 @@ import type { EventReason } from '../resources/conditions.ts';
 import { API_VERSION, KIND, type PhaseRun } from '../resources/phase-run.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { observeInformer, observeWorkQueue } from '../telemetry/observers.ts';
+import { zeroCounter } from '../telemetry/zero-series.ts';
 import type { ControllerObserver } from './controller.ts';
 import type { MeasuredRun, Rejection } from './interpret.ts';
 import { countRun } from './product-measure.ts';
@@ -34,9 +35,13 @@ export function createControllerObserver(metrics: Metrics, events: EventRecorder
       tell(events, phaseRun, 'Rejected', describeRejection(rejection));
     },
     expired: (count) => controller.expired.inc(count),
+    jobBegins(job, intervalMs) {
+      controller.jobInterval.set({ background_job: job }, intervalMs / 1000);
+      zeroCounter(controller.jobRuns, { background_job: [job], result: ['success', 'error'] });
+    },
     jobRan(job, ok) {
-      controller.jobRuns.inc({ job, result: ok ? 'success' : 'error' });
-      if (ok) controller.jobLastSuccess.setToCurrentTime({ job });
+      controller.jobRuns.inc({ background_job: job, result: ok ? 'success' : 'error' });
+      if (ok) controller.jobLastSuccess.setToCurrentTime({ background_job: job });
     },
     abandoned: () => controller.abandoned.inc(),
     policyChecked: (policy, isInPlace) => controller.policyMissing.set({ policy }, isInPlace ? 0 : 1),

@@ -7,7 +7,11 @@ import type { MeasuredRun } from './interpret.ts';
  * Counts a run whose row was just written. A run is counted once, when it is finished: the archive says `inserted` or
  * `updated` in the one transaction that wrote the row as it is, and `unchanged` whenever it is looked at again.
  */
-export function countRun(product: ProductMetrics, run: MeasuredRun, { disposition }: ArchivedRun): void {
+export function countRun(
+  product: ProductMetrics,
+  run: MeasuredRun,
+  { disposition, secondsToFix }: ArchivedRun,
+): void {
   if (!isFinished(run.status) || (disposition !== 'inserted' && disposition !== 'updated')) return;
   const { derived, measure, repository } = run;
   const repo = repository.fullPath.toLowerCase();
@@ -34,7 +38,7 @@ export function countRun(product: ProductMetrics, run: MeasuredRun, { dispositio
         ...technology,
         status: verdictOf(run, redGreen === 'unproven'),
         trustScore,
-        secondsToMitigate: undefined,
+        secondsToMitigate: secondsToFix,
       });
   }
 }

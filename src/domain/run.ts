@@ -77,6 +77,8 @@ export interface ArchivedRun {
   readonly session?: { readonly id: string; readonly state: SessionState };
   /** Transitions that this transaction recorded; empty when it was run before. */
   readonly transitions: readonly SessionTransition[];
+  /** Where this transaction completed the session as fixed: seconds since its first validation was stored. */
+  readonly secondsToFix?: number;
 }
 
 export interface QuarantinedRun {

@@ -69,6 +69,8 @@ const archiveState = z.object({
   closedSession: session.nullable(),
   /** The one the run asks for by id. */
   namedSession: session.nullable(),
+  /** Of a mitigation: when the first validation of the session that it would join was stored. */
+  firstValidationAt: time.nullable(),
   payloadKept: z.boolean(),
 });
 
@@ -143,10 +145,22 @@ export function getArchiveState(connection: Connection, run: ArchivableRun): Pro
         SELECT ${sessionJson} FROM sessions s
         WHERE s.id = ${run.sessionId ?? null}::uuid AND s.customer_id = ${customerId}
       ) AS "namedSession",
+      ${run.phase === 'mitigation' ? firstValidation(run, ofSubject) : sql.fragment`NULL`} AS "firstValidationAt",
       EXISTS (
         SELECT FROM payloads WHERE customer_id = ${customerId} AND sha256 = decode(${run.sha256}, 'hex')
       ) AS "payloadKept"
   `);
+}
+
+/** As JSON, so that it comes with its microseconds, like the other times. */
+function firstValidation(run: ArchivableRun, ofSubject: FragmentSqlToken): FragmentSqlToken {
+  return sql.fragment`(
+    SELECT to_jsonb(min(e.created_at)) FROM validation_executions e
+    WHERE e.customer_id = ${run.customerId} AND e.session_id = coalesce(
+      ${run.sessionId ?? null}::uuid,
+      (SELECT s.id FROM sessions s WHERE ${ofSubject} AND s.status IN ('pending', 'active'))
+    )
+  )`;
 }
 
 /** A scan without a commit is looked for by its issue: another statement. */

@@ -89,7 +89,18 @@ async function write(
   const committed = committedRunOf(run, archived.disposition, archived);
   const path = decision.session?.path ?? [];
   const transitions = await recordRun(transaction, { run, sessionId: session?.id, path, committed });
-  return { ...archived, transitions };
+  return { ...archived, transitions, ...timeToFix(decision, state, committedAt) };
+}
+
+/** How long the work took that this run brought to its end, counted from its first validation. */
+function timeToFix(
+  { session }: WriteDecision,
+  { firstValidationAt }: ArchiveState,
+  committedAt: string,
+): Pick<ArchivedRun, 'secondsToFix'> {
+  const isFixed = session?.outcome === 'fixed' && session.path.at(-1)?.to === 'completed';
+  if (!isFixed || firstValidationAt === null) return {};
+  return { secondsToFix: Math.max(0, Date.parse(committedAt) - Date.parse(firstValidationAt)) / 1000 };
 }
 
 /** Leads the session where the run wants it; answers where it then is. */

@@ -59,6 +59,16 @@ export async function countSessions(
   return count;
 }
 
+const openSessions = z.object({ pending: z.number(), active: z.number() });
+
+/** How many sessions of all customers are open, by state. */
+export function countOpenSessions(connection: Connection): Promise<z.infer<typeof openSessions>> {
+  return connection.one(sql.prepared('count_open_sessions', openSessions)`
+    SELECT count(*) FILTER (WHERE status = 'pending') AS pending, count(*) FILTER (WHERE status = 'active') AS active
+    FROM sessions WHERE status IN ('pending', 'active')
+  `);
+}
+
 function matching({ role, status }: SessionFilter): FragmentSqlToken {
   return sql.fragment`
     ${role === undefined ? sql.fragment`` : sql.fragment`AND s.role = ${role}`}

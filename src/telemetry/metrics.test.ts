@@ -36,6 +36,7 @@ test('a validation is counted under normalised labels, tests it did not report a
   expect(text).toContain(`rsolv_validation_executions_total{${labels},status="completed"} 1`);
   expect(text).toContain(`rsolv_validation_inverted_total{${labels}} 1`);
   expect(text).toContain(`rsolv_validation_tests_total{${labels},outcome="generated"} 3`);
+  expect(text).toContain(`rsolv_validation_test_reports_total{${labels}} 1`);
   expect(text).not.toContain('outcome="passed"');
   expect(text).toMatch(/rsolv_validation_duration_milliseconds_bucket\{le="300000",[^}]*\} 1/);
 });

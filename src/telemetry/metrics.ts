@@ -15,9 +15,11 @@ import { createProductFamilies } from './families/product.ts';
 import { createReconcileMetrics } from './families/reconcile.ts';
 import { createRedisMetrics } from './families/redis.ts';
 import { createRetentionMetrics } from './families/retention.ts';
+import { createStorageMetrics } from './families/storage.ts';
 import { createStoreMetrics } from './families/store.ts';
 import { createWebhookMetrics } from './families/webhooks.ts';
 import { createWorkQueueMetrics } from './families/work-queue.ts';
+import { describeFamilies, type MetricFamily } from './metric-family.ts';
 import { ProductMetrics } from './product-metrics.ts';
 
 export interface MetricsOptions {
@@ -45,6 +47,7 @@ export interface Metrics {
   readonly postgres: ReturnType<typeof createPostgresMetrics>;
   readonly redis: ReturnType<typeof createRedisMetrics>;
   readonly retention: ReturnType<typeof createRetentionMetrics>;
+  readonly storage: ReturnType<typeof createStorageMetrics>;
   readonly limits: ReturnType<typeof createLimitMetrics>;
   readonly audit: ReturnType<typeof createAuditMetrics>;
   readonly webhooks: ReturnType<typeof createWebhookMetrics>;
@@ -52,6 +55,8 @@ export interface Metrics {
   readonly contentType: string;
   /** All metrics in the Prometheus text format. */
   expose(): Promise<string>;
+  /** What is declared; to be asked before anything has happened. */
+  families(): Promise<readonly MetricFamily[]>;
 }
 
 /** Declares every metric on a registry of its own; call it once a process. */
@@ -75,10 +80,12 @@ export function createMetrics({ defaultMetrics, seriesLimit = 2_000 }: MetricsOp
     postgres: createPostgresMetrics(registry),
     redis: createRedisMetrics(registry),
     retention: createRetentionMetrics(registry),
+    storage: createStorageMetrics(registry),
     limits: createLimitMetrics(registry),
     audit: createAuditMetrics(registry),
     webhooks: createWebhookMetrics(registry),
     contentType: registry.contentType,
     expose: () => registry.metrics(),
+    families: () => describeFamilies(registry),
   };
 }

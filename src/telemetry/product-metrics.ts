@@ -59,11 +59,18 @@ export class ProductMetrics {
   }
 
   recordValidation(measure: ValidationMeasure): void {
-    const { validationExecutions, validationDuration, validationInverted, validationTests } = this.#families;
+    const {
+      validationExecutions,
+      validationDuration,
+      validationInverted,
+      validationTests,
+      validationTestReports,
+    } = this.#families;
     const labels = this.#technology('validation', measure);
     validationExecutions.inc(this.#bound('validations', { ...labels, status: measure.status }));
     validationInverted.inc(labels, measure.inverted ? 1 : 0);
     if (measure.durationMs !== undefined) validationDuration.observe(labels, measure.durationMs);
+    if (measure.tests.generated !== undefined) validationTestReports.inc(labels);
     for (const [outcome, count] of Object.entries(measure.tests)) {
       validationTests.inc(this.#bound('tests', { ...labels, outcome }), count);
     }
@@ -86,6 +93,13 @@ export class ProductMetrics {
       this.#families.transitions.inc({ from: from ?? 'none', to });
       this.#families.sessions.inc({ state: to });
     }
+  }
+
+  /** Sets how many sessions are open; undefined: another process counts them now. */
+  showOpenSessions(counts: Readonly<Record<'pending' | 'active', number>> | undefined): void {
+    const { open } = this.#families;
+    if (counts === undefined) return open.reset();
+    for (const [state, count] of Object.entries(counts)) open.set({ state }, count);
   }
 
   #technology(family: string, { repo, language, framework }: TechnologyMeasure) {

@@ -30,13 +30,19 @@ export function createControllerMetrics(registry: Registry) {
     jobRuns: new Counter({
       name: 'phaserun_background_job_runs_total',
       help: 'Rounds of the background jobs of the leader, by job and result.',
-      labelNames: ['job', 'result'] as const,
+      labelNames: ['background_job', 'result'] as const,
+      registers,
+    }),
+    jobInterval: new Gauge({
+      name: 'phaserun_background_job_interval_seconds',
+      help: 'Seconds that the leader lets pass between two rounds of a job, by job.',
+      labelNames: ['background_job'] as const,
       registers,
     }),
     jobLastSuccess: new Gauge({
       name: 'phaserun_background_job_last_success_timestamp_seconds',
       help: 'Unix time at which a round of the job last succeeded, by job.',
-      labelNames: ['job'] as const,
+      labelNames: ['background_job'] as const,
       registers,
     }),
     abandoned: new Counter({

@@ -66,6 +66,12 @@ function validationFamilies(registry: Registry) {
       labelNames: [...REPO_TECHNOLOGY, 'outcome'] as const,
       registers,
     }),
+    validationTestReports: new Counter({
+      name: 'rsolv_validation_test_reports_total',
+      help: 'Finished validations that said how many tests they generated.',
+      labelNames: REPO_TECHNOLOGY,
+      registers,
+    }),
     validationInverted: new Counter({
       name: 'rsolv_validation_inverted_total',
       help: 'Validations whose RED tests passed on the vulnerable commit.',
@@ -126,7 +132,7 @@ function sessionFamilies(registry: Registry) {
   for (const [from, to] of SESSION_STEPS) transitions.inc({ from, to }, 0);
   const open = new Gauge({
     name: 'rsolv_sessions_open',
-    help: 'Sessions that are pending or active.',
+    help: 'Sessions that are pending or active, by state; absent on who does not lead.',
     labelNames: ['state'] as const,
     registers,
   });

@@ -6,7 +6,14 @@ import type { Connection } from '../../../src/store/database.ts';
 import { findProfile, listProfiles, putProfile } from '../../../src/store/profiles.ts';
 import { expireSessions, lockSession, updateSession } from '../../../src/store/session-moves.ts';
 import { listSessionExecutions, listSessionTransitions } from '../../../src/store/session-timeline.ts';
-import { countSessions, createSession, findSession, listSessions } from '../../../src/store/sessions.ts';
+import {
+  countOpenSessions,
+  countSessions,
+  createSession,
+  findSession,
+  listSessions,
+} from '../../../src/store/sessions.ts';
+import { measureStoredBytes } from '../../../src/store/stored-bytes.ts';
 import { createTask, findTask, listTasks } from '../../../src/store/tasks.ts';
 
 const page = { limit: 10 };
@@ -42,6 +49,8 @@ async function callSessions(pool: Connection, customerId: string): Promise<void>
   await listSessionTransitions(pool, customerId, id);
   await listSessionExecutions(pool, customerId, id, page);
   await expireSessions(pool, { retentionDays: 7, limit: 10 });
+  await countOpenSessions(pool);
+  await measureStoredBytes(pool);
 }
 
 async function callTasks(pool: Connection, customerId: string): Promise<void> {

@@ -120,6 +120,8 @@ const SETTING = 'read_as_of_now';
 const READS_ALL = new Set([
   'list_customers',
   'list_executions',
+  // The catalogue, which has a row for each table.
+  'measure_stored_bytes',
   ...AUDIT_READS_ALL,
   ...DOCTOR_READS_ALL,
   ...RETENTION_READS_ALL,

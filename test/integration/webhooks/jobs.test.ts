@@ -34,7 +34,11 @@ test('who leads delivers what happens, measures what is left, and clears the log
   `);
   const term = new AbortController();
   const jobs = createWebhookJobs({ pool, sender, metrics, logger, concurrency: 4, retentionDays: 30 });
-  const leading = runJobs(jobs, { signal: term.signal, logger, observer: { jobRan: () => undefined } });
+  const leading = runJobs(jobs, {
+    signal: term.signal,
+    logger,
+    observer: { jobBegins: () => undefined, jobRan: () => undefined },
+  });
   const run = makeRun({ customerId });
   await archiveRun(pool, run);
   expect(await receiver.untilReceived(1)).toEqual([`run_${run.runId}_completed`]);
