@@ -7,12 +7,24 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crd } from './generate/crd.ts';
 import type { GeneratedFile } from './generate/generated-file.ts';
+import { metricFamilies } from './generate/metric-families.ts';
+import { metricsDocs } from './generate/metrics-docs.ts';
 import { openapi } from './generate/openapi.ts';
 import { policies } from './generate/policies.ts';
+import { prometheusRule, rules } from './generate/prometheus-rules.ts';
 import { findSampleProblems } from './generate/samples.ts';
 import { schemaDocs } from './generate/schema-docs.ts';
 
-const FILES: readonly GeneratedFile[] = [crd, policies, schemaDocs, openapi];
+const FILES: readonly GeneratedFile[] = [
+  crd,
+  policies,
+  schemaDocs,
+  openapi,
+  metricFamilies,
+  metricsDocs,
+  rules,
+  prometheusRule,
+];
 
 const check = process.argv.includes('--check');
 for (const { path, make } of FILES) {

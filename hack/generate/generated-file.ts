@@ -8,8 +8,15 @@ export interface GeneratedFile {
 }
 
 /** Kubernetes objects as one YAML stream, under a header that says what made it. */
-export function toManifest(source: string, objects: readonly object[]): string {
+export function toManifest(
+  source: string,
+  objects: readonly object[],
+  { lineWidth = 80 }: { /** 0: lines are not folded. */ readonly lineWidth?: number } = {},
+): string {
   const header = `# Generated from ${source} by \`npm run generate\`: change it there.\n`;
   // Aliases are YAML that not every tool of the trade resolves.
-  return header + objects.map((object) => stringify(object, { aliasDuplicateObjects: false })).join('---\n');
+  return (
+    header +
+    objects.map((object) => stringify(object, { aliasDuplicateObjects: false, lineWidth })).join('---\n')
+  );
 }

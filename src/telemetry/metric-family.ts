@@ -16,10 +16,15 @@ export async function describeFamilies(registry: Registry): Promise<readonly Met
   return metrics.map(({ name, type, help, values }) => {
     const labels = (declared.get(name) ?? []).map((label) => [
       label,
-      [...new Set(values.flatMap(({ labels: of }) => of[label] ?? []))].map(String),
+      isOfRuntime(name) ? [] : [...new Set(values.flatMap(({ labels: of }) => of[label] ?? []))].map(String),
     ]);
     return { name, type, help, labels: Object.fromEntries(labels) };
   });
+}
+
+/** What the library watches has the values of this very machine. */
+function isOfRuntime(name: string): boolean {
+  return name.startsWith('nodejs_') || name.startsWith('process_');
 }
 
 /** The library's types leave them out. */
