@@ -1,5 +1,11 @@
 import type { PendingResult } from './pending-results.ts';
-import { isJsonObject, type JsonObject, type Phase, type PhaseResult } from './phase-result.ts';
+import {
+  isJsonObject,
+  isSameRepository,
+  type JsonObject,
+  type Phase,
+  type PhaseResult,
+} from './phase-result.ts';
 import type { RetrieveQuery } from './platform.ts';
 
 /** What retrieve answers: absent phases are omitted, nothing known is `{}`. */
@@ -33,11 +39,9 @@ export function answerFromDisk(pending: readonly PendingResult[], query: Retriev
 }
 
 function concerns({ phase, metadata }: PhaseResult, query: RetrieveQuery): boolean {
-  const sameRepo = metadata.repo.toLowerCase() === query.repo.toLowerCase();
-  const sameForge = (metadata.forge ?? 'github') === (query.forge ?? 'github');
   const sameSubject =
     phase === 'scan' ? metadata.commitSha === query.commitSha : metadata.issueNumber === query.issueNumber;
-  return sameRepo && sameForge && sameSubject;
+  return isSameRepository(metadata, query) && sameSubject;
 }
 
 /** `results` are oldest first. */

@@ -77,7 +77,7 @@ describe('keep', () => {
 describe('list', () => {
   it('finds nothing where no folder is', async () => {
     const none = new PendingResults(join(folder, 'none'));
-    await expect(none.list()).resolves.toEqual({ results: [], unreadable: [] });
+    await expect(none.list()).resolves.toEqual({ results: [], unreadable: [], tracked: [] });
   });
 
   it('reads files of older clients, and gives each the same key every time', async () => {
@@ -107,7 +107,11 @@ describe('list', () => {
     { name: 'a number', text: '7' },
   ])('leaves $name alone and says so', async ({ text }) => {
     await writeFile(join(folder, 'x.json'), text);
-    await expect(pending.list()).resolves.toEqual({ results: [], unreadable: [join(folder, 'x.json')] });
+    await expect(pending.list()).resolves.toEqual({
+      results: [],
+      unreadable: [join(folder, 'x.json')],
+      tracked: [],
+    });
     expect(await readFile(join(folder, 'x.json'), 'utf8')).toBe(text);
   });
 });
@@ -116,7 +120,7 @@ describe('a working copy of another hand', () => {
   it('does not make it read what is no file of its own', async () => {
     await symlink('/dev/zero', join(folder, 'endless.json'));
     await symlink('/dev/stdin', join(folder, 'waiting.json'));
-    await expect(pending.list()).resolves.toEqual({ results: [], unreadable: [] });
+    await expect(pending.list()).resolves.toEqual({ results: [], unreadable: [], tracked: [] });
   });
 
   it.each(['a\nb', 'ключ', '', 'k'.repeat(256)])(

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { isJsonObject, type PhaseMetadata, type PhaseResult, readPhase } from './phase-result.ts';
+import { trackedIn } from './working-copy.ts';
 
 /** A result that is still on disk. */
 export interface PendingResult {
@@ -26,24 +27,32 @@ export class PendingResults {
     await mkdir(this.#folder, { recursive: true });
     const path = join(this.#folder, `${baseNameOf(result)}.json`);
     const text = `${JSON.stringify(result, null, 2)}\n`;
-    while (!(await createFile(path, text))) await this.#moveAside(path);
+    while (!(await createFile(path, text))) {
+      // Under another name what came with a checkout would pass for a result of ours.
+      if (await this.#isTracked(path)) return this.#keepAside(path, text);
+      await this.#moveAside(path);
+    }
     return path;
   }
 
-  /** What is pending, oldest first, and the files that hold no result (which are left alone). */
+  /** What is pending, oldest first, and what is left alone: files that hold no result, and those that git tracks. */
   async list(): Promise<{
     readonly results: readonly PendingResult[];
     readonly unreadable: readonly string[];
+    readonly tracked: readonly string[];
   }> {
     const results: PendingResult[] = [];
     const unreadable: string[] = [];
-    for (const name of await this.#names()) {
+    const names = await this.#names();
+    const isTracked = names.length === 0 ? new Set<string>() : await trackedIn(this.#folder);
+    for (const name of names.filter((each) => !isTracked.has(each))) {
       const file = join(this.#folder, name);
       const result = await readResult(file);
       if (result === 'unreadable') unreadable.push(file);
       else if (result !== 'gone') results.push({ file, result });
     }
-    return { results: results.sort(byAge), unreadable };
+    const tracked = names.filter((name) => isTracked.has(name)).map((name) => join(this.#folder, name));
+    return { results: results.sort(byAge), unreadable, tracked };
   }
 
   /** Removes a result that has arrived; gone already is fine. */
@@ -78,11 +87,30 @@ export class PendingResults {
     return files.map(({ name }) => name).sort();
   }
 
+  /** When git does not say, nothing is moved. */
+  async #isTracked(path: string): Promise<boolean> {
+    return trackedIn(this.#folder).then(
+      (tracked) => tracked.has(basename(path)),
+      () => true,
+    );
+  }
+
+  async #keepAside(path: string, text: string): Promise<string> {
+    const aside = asideOf(path);
+    await writeFile(aside, text, { flag: 'wx', flush: true });
+    return aside;
+  }
+
   async #moveAside(path: string): Promise<string> {
-    const aside = path.replace(/(?:\.[0-9a-f-]{36})?\.json$/, `.${randomUUID()}.json`);
+    const aside = asideOf(path);
     await rename(path, aside).catch(ignoreMissing);
     return aside;
   }
+}
+
+/** A name of its own for what has this one. */
+function asideOf(path: string): string {
+  return path.replace(/(?:\.[0-9a-f-]{36})?\.json$/, `.${randomUUID()}.json`);
 }
 
 /** Creates the file; false when there is one already. */

@@ -5,12 +5,14 @@ import { readClientEnvironment } from './environment.ts';
 import { answerFromDisk, type PhaseData } from './local-answer.ts';
 import { type PendingResult, PendingResults } from './pending-results.ts';
 import {
+  isSameRepository,
   type JsonObject,
   makePhaseResult,
   type Phase,
   type PhaseMetadata,
   type PhaseResult,
   type PhaseSpelling,
+  type RepositoryReference,
   readPhase,
   sharesSlot,
 } from './phase-result.ts';
@@ -51,7 +53,7 @@ export interface StoredOnPlatform extends Acknowledgement {
   readonly resent: number;
 }
 
-/** A result on this machine's disk alone; the next call that reaches the platform re-sends it. */
+/** A result on this machine's disk alone; the next call for its repository that reaches the platform re-sends it. */
 export interface StoredLocally {
   readonly success: true;
   readonly storage: 'local';
@@ -66,8 +68,9 @@ export type StoreResult = StoredOnPlatform | StoredLocally;
  * What a runner stores phase results with, and retrieves them.
  *
  * A call that returns has put the result on the platform or on this disk, and says which; one that throws has done
- * neither. Results on disk are re-sent, oldest first and each under its own Idempotency-Key, by the next call that
- * reaches the platform, before that call does its own work.
+ * neither. Results on disk are re-sent, oldest first and each under its own Idempotency-Key, by the next call for their
+ * repository that reaches the platform, before that call does its own work. Files that came with a checkout are nobody's results:
+ * whoever may push could speak for other repositories, and for phases that never ran.
  */
 export class PhaseDataClient {
   readonly #platform: Platform | undefined;
@@ -133,7 +136,7 @@ export class PhaseDataClient {
   ): Promise<PhaseData> {
     const query: RetrieveQuery = { repo, issueNumber, commitSha, forge: options.forge };
     const answer = this.#platform ? await this.#ask(this.#platform, query) : {};
-    return { ...answerFromDisk(await this.#listPending(), query), ...answer };
+    return { ...answerFromDisk(await this.#listPending(query), query), ...answer };
   }
 
   /**
@@ -151,7 +154,7 @@ export class PhaseDataClient {
 
   async #send(platform: Platform, result: PhaseResult): Promise<StoredOnPlatform> {
     const retrying = new Retrying(this.#retry);
-    const { count, waiting, failure } = await this.#resend(platform, retrying);
+    const { count, waiting, failure } = await this.#resend(platform, retrying, result.metadata);
     if (failure && waiting.some((earlier) => sharesSlot(earlier.result, result))) throw failure;
     const acknowledgement = await retrying.run(() => platform.store(result));
     return { success: true, storage: 'platform', phase: result.phase, ...acknowledgement, resent: count };
@@ -159,7 +162,7 @@ export class PhaseDataClient {
 
   async #ask(platform: Platform, query: RetrieveQuery): Promise<JsonObject> {
     const retrying = new Retrying(this.#retry);
-    await this.#resend(platform, retrying);
+    await this.#resend(platform, retrying, query);
     try {
       return await retrying.run(() => platform.retrieve(query));
     } catch (error) {
@@ -169,19 +172,30 @@ export class PhaseDataClient {
     }
   }
 
-  async #resend(platform: Platform, retrying: Retrying): Promise<Resent> {
+  async #resend(platform: Platform, retrying: Retrying, repository: RepositoryReference): Promise<Resent> {
     const to = { platform, retrying, folder: this.#pending };
-    return resendPending(await this.#listPending(), to, this.#warn);
+    return resendPending(await this.#listPending(repository), to, this.#warn);
   }
 
-  /** A folder or a file that cannot be read must not keep a result from the platform. */
-  async #listPending(): Promise<readonly PendingResult[]> {
+  /** Of a repository. A folder or a file that cannot be read must not keep a result from the platform. */
+  async #listPending(repository: RepositoryReference): Promise<readonly PendingResult[]> {
     try {
-      const { results, unreadable } = await this.#pending.list();
+      const { results, unreadable, tracked } = await this.#pending.list();
       for (const file of unreadable) this.#warnOnce(`${file} holds no phase result and is left alone`);
-      return results;
+      for (const file of tracked)
+        this.#warnOnce(
+          `${file} came with the checkout (git tracks it) and is left alone: it is no result of this client`,
+        );
+      const [own = [], others = []] = [true, false].map((isOwn) =>
+        results.filter(({ result }) => isSameRepository(result.metadata, repository) === isOwn),
+      );
+      for (const { file, result } of others)
+        this.#warnOnce(
+          `${file} holds a result of ${result.metadata.repo} (${result.metadata.forge ?? 'github'}) and is left alone: only a call for that repository sends it`,
+        );
+      return own;
     } catch (error) {
-      this.#warnOnce(`Results kept earlier cannot be read: ${String(error)}`);
+      this.#warnOnce(`Results kept earlier cannot be read, and stay where they are: ${String(error)}`);
       return [];
     }
   }
@@ -198,7 +212,7 @@ export class PhaseDataClient {
     });
     const warning =
       `${reason}. The ${result.phase} result of ${result.metadata.repo} is on this machine alone, in ${file}; ` +
-      'the next call that reaches the platform sends it. If this machine is thrown away, so is the result.';
+      'the next call for this repository that reaches the platform sends it. If this machine is thrown away, so is the result.';
     this.#warn(warning);
     return { success: true, storage: 'local', phase: result.phase, file, warning };
   }

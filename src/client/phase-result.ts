@@ -34,6 +34,17 @@ export interface PhaseMetadata {
   readonly runId?: string;
 }
 
+/** A repository as callers name it. */
+export type RepositoryReference = Pick<PhaseMetadata, 'repo'> & {
+  readonly forge?: PhaseMetadata['forge'] | undefined;
+};
+
+/** Whether both are one repository, as the platform compares them. */
+export function isSameRepository(one: RepositoryReference, other: RepositoryReference): boolean {
+  const sameForge = (one.forge ?? 'github') === (other.forge ?? 'github');
+  return sameForge && one.repo.toLowerCase() === other.repo.toLowerCase();
+}
+
 export type JsonObject = { readonly [key: string]: unknown };
 
 /** One store as its caller meant it: however often it is sent, its key and its body stay the same. */
