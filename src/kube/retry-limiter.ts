@@ -4,13 +4,13 @@ import { createTokenBucket } from './token-bucket.ts';
 /** How long a key waits after its n-th failure in a row, and how fast failures may return over all keys. */
 export interface RetryLimits {
   readonly baseMs: number;
-  /** client-go's ceiling of 1000 s would leave a run unarchived for a quarter of an hour after an outage. */
+  /** A slot that is busy in an outage fails often: with client-go's ceiling of 1000 s it would wait long after the end. */
   readonly maxMs: number;
   readonly perSecond: number;
   readonly burst: number;
 }
 
-export const RETRY_LIMITS: RetryLimits = { baseMs: 5, maxMs: 60_000, perSecond: 100, burst: 1000 };
+export const RETRY_LIMITS: RetryLimits = { baseMs: 5, maxMs: 5_000, perSecond: 100, burst: 1000 };
 
 /** client-go's MaxOf(exponential per key, one bucket for all). */
 export interface RetryLimiter {
