@@ -45,30 +45,33 @@ export class WebhookDelivery {
   async run(signal: AbortSignal): Promise<void> {
     try {
       while (!signal.aborted) {
-        const begun = await this.#begin();
+        const { begun, isAll } = await this.#begin();
         if (begun > 0) continue;
-        if (this.#underWay.size === 0) return;
-        await this.#oneEnds();
+        if (this.#underWay.size > 0) await this.#oneEnds();
+        else if (isAll) return;
       }
     } finally {
       await Promise.all(this.#underWay.keys());
     }
   }
 
-  async #begin(): Promise<number> {
+  /** Begins what is due; `isAll`: nobody was left out who had enough under way just then, and may have nothing by now. */
+  async #begin(): Promise<{ readonly begun: number; readonly isAll: boolean }> {
     const { pool, concurrency } = this.#options;
     const free = concurrency - this.#underWay.size;
-    if (free <= 0) return 0;
+    if (free <= 0) return { begun: 0, isAll: false };
+    const busySubscriptions = this.#busy(({ subscriptionId }) => subscriptionId, BATCH);
+    // Who has as much under way as is free waits: however many slow receivers a customer names, others get through.
+    const busyCustomers = this.#busy(({ customerId }) => customerId, free);
     const claims = await claimDeliveries(pool, {
       // Never all that is free: it may all be one customer's.
       limit: Math.min(BATCH, Math.ceil(free / 2)),
-      busySubscriptions: this.#busy(({ subscriptionId }) => subscriptionId, BATCH),
-      // Who has as much under way as is free waits: however many slow receivers a customer names, others get through.
-      busyCustomers: this.#busy(({ customerId }) => customerId, free),
+      busySubscriptions,
+      busyCustomers,
       leaseSeconds: LEASE_SECONDS,
     });
     for (const claim of claims) this.#start(claim);
-    return claims.length;
+    return { begun: claims.length, isAll: busySubscriptions.length + busyCustomers.length === 0 };
   }
 
   #busy(idOf: (claim: ClaimedDelivery) => string, most: number): string[] {
