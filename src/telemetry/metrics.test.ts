@@ -77,3 +77,13 @@ test('every family has help and no name is declared twice', async () => {
   expect(new Set(names).size).toBe(names.length);
   expect(names).toContain('nodejs_eventloop_lag_seconds');
 });
+
+test('no label is one that a scrape gives its target, which would hide it', async () => {
+  const ofTargets = new Set(['job', 'instance', 'namespace', 'pod', 'container', 'service', 'endpoint']);
+  const families = await createMetrics({ defaultMetrics: true }).families();
+  expect(families.length).toBeGreaterThan(100);
+  const hidden = families.flatMap(({ name, labels }) =>
+    Object.keys(labels).map((label) => ({ name, label })),
+  );
+  expect(hidden.filter(({ label }) => ofTargets.has(label))).toEqual([]);
+});
