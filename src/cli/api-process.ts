@@ -44,6 +44,8 @@ export async function startApi(
   });
   opened.defer(() => database.close());
   metrics.postgres.watchPool(() => database.connections());
+  if (database.state() !== 'disabled')
+    metrics.postgres.watchConnection(() => database.state() === 'connected');
   const cache = createCache({ url: config.redisUrl, logger, observer: observeCache(metrics) });
   opened.defer(() => cache.close());
   if (cache.state() !== 'disabled') metrics.redis.watchConnection(() => cache.state() === 'connected');

@@ -57,6 +57,8 @@ export async function startController(
   });
   opened.defer(() => database.close());
   metrics.postgres.watchPool(() => database.connections());
+  if (database.state() !== 'disabled')
+    metrics.postgres.watchConnection(() => database.state() === 'connected');
   const client = createKubeClient(kubeSource(config), { logger, observer: observeKubeClient(metrics) });
   opened.defer(() => client.close());
   const events = createEventRecorder({

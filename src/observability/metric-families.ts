@@ -524,6 +524,10 @@ export const METRIC_FAMILIES = {
       state: [],
     },
   },
+  phaserun_postgres_connected: {
+    type: 'gauge',
+    labels: {},
+  },
   phaserun_postgres_query_duration_seconds: {
     type: 'histogram',
     labels: {

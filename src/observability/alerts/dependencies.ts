@@ -2,9 +2,6 @@ import type { Alert } from '../alert.ts';
 import { foreignMetric, metric } from '../metric.ts';
 import { all, any } from '../promql.ts';
 
-const termChecks = (result: string) =>
-  `sum(increase(${metric('phaserun_background_job_runs_total', { background_job: 'check-term', result })}[3m]))`;
-
 const KUBERNETES = metric('rest_client_requests_total');
 const KUBERNETES_FAILED = metric('rest_client_requests_total', { code: /error|5../ });
 
@@ -19,15 +16,15 @@ export const DEPENDENCY_ALERTS: readonly Alert[] = [
   {
     name: 'DatabaseUnreachable',
     severity: 'critical',
-    // The controller asks every 5 s whether its term goes on; the API knows as soon as somebody stores.
+    // A controller that does not lead may want nothing of Postgres, and cannot tell.
     expr: any(
-      `max(${metric('phaserun_store_postgres_away')}) == 1`,
-      `(${termChecks('error')} > 0 unless ${termChecks('success')} > 0)`,
+      `max by (job) (${metric('phaserun_store_postgres_away')}) == 1`,
+      `max by (job) (${metric('phaserun_postgres_connected')}) == 0`,
     ),
     for: '1m',
     summary: 'Postgres cannot be reached',
     description:
-      'Stores are acknowledged for callers that are known and wait in etcd ({{ $value | printf "%.0f" }}: the API takes Postgres to be away, or so many checks of the controller failed); reads fail.',
+      '{{ $labels.job }} cannot reach Postgres (connected: 0, stores go on without it: 1; this is {{ $value }}). Stores wait in etcd, reads fail.',
   },
   {
     name: 'PostgresPoolExhausted',

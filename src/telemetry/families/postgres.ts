@@ -11,6 +11,7 @@ interface PoolConnections {
 export function createPostgresMetrics(registry: Registry) {
   const registers = [registry];
   let pool: (() => PoolConnections) | undefined;
+  let state: (() => boolean) | undefined;
   const connections = new Gauge({
     name: 'phaserun_postgres_pool_connections',
     help: 'Connections of the pool, by state, and the callers that wait for one.',
@@ -24,6 +25,15 @@ export function createPostgresMetrics(registry: Registry) {
       connections.set({ state: 'waiting' }, counts.waiting);
     },
   });
+  const connected = new Gauge({
+    name: 'phaserun_postgres_connected',
+    help: 'Whether the last attempt to reach Postgres succeeded; 0 before the first, absent where none is configured.',
+    registers,
+    collect() {
+      if (state !== undefined) connected.set(state() ? 1 : 0);
+    },
+  });
+  connected.remove();
   return {
     queryDuration: new Histogram({
       name: 'phaserun_postgres_query_duration_seconds',
@@ -38,6 +48,10 @@ export function createPostgresMetrics(registry: Registry) {
       labelNames: ['query'] as const,
       registers,
     }),
+    /** Asks at every scrape whether Postgres was there when it was last wanted. */
+    watchConnection(isConnected: () => boolean): void {
+      state = isConnected;
+    },
     /** Reads the pool at every scrape. */
     watchPool(read: () => PoolConnections): void {
       pool = read;

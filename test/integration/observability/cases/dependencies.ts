@@ -1,9 +1,8 @@
-import { type CasesByAlert, LEADER, NOTHING } from '../alert-case.ts';
+import { type CasesByAlert, FOLLOWER, LEADER, NOTHING } from '../alert-case.ts';
 
 const API = 'job="api", instance="a1"';
 const AWAY = `phaserun_store_postgres_away{${API}}`;
-const checks = (result: string) =>
-  `phaserun_background_job_runs_total{${LEADER}, background_job="check-term", result="${result}"}`;
+const connected = (of: string) => `phaserun_postgres_connected{${of}}`;
 const WAITING = `phaserun_postgres_pool_connections{${API}, state="waiting"}`;
 const calls = (code: string) => `rest_client_requests_total{${LEADER}, verb="GET", code="${code}"}`;
 const REDIS = `phaserun_redis_connected{${API}}`;
@@ -17,27 +16,24 @@ const VOLUME = { namespace: 'phaserun-system', persistentvolumeclaim: 'data-phas
 export const DEPENDENCY_CASES: CasesByAlert = {
   DatabaseUnreachable: {
     fires: [
-      { when: 'the API finds it away', series: { [AWAY]: '1+0x20' }, at: '5m' },
       {
-        when: 'the controller cannot ask for its term',
-        series: {
-          [AWAY]: '0+0x40',
-          [checks('error')]: '0+0x10 1+1x30',
-          [checks('success')]: '0+12x10 120+0x30',
-        },
-        at: '20m',
+        when: 'a replica of the API finds it away',
+        series: { [AWAY]: '1+0x20', [connected(API)]: '1+0x20' },
+        at: '5m',
+        labels: { job: 'api' },
+      },
+      {
+        when: 'no controller reaches it',
+        series: { [AWAY]: '0+0x20', [connected(LEADER)]: '0+0x20', [connected(FOLLOWER)]: '0+0x20' },
+        at: '5m',
+        labels: { job: 'controller' },
       },
     ],
     silent: [
       {
-        when: 'it answers',
-        series: { [AWAY]: '0+0x40', [checks('error')]: '0+0x40', [checks('success')]: '0+12x40' },
-        at: '20m',
-      },
-      {
-        when: 'a check fails now and again',
-        series: { [AWAY]: '0+0x40', [checks('error')]: '0+1x40', [checks('success')]: '0+11x40' },
-        at: '20m',
+        when: 'it answers, and who does not lead has not asked',
+        series: { [AWAY]: '0+0x20', [connected(LEADER)]: '1+0x20', [connected(FOLLOWER)]: '0+0x20' },
+        at: '5m',
       },
     ],
   },
