@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isThere, signalAll, treeOf, untilGone } from './process-tree.ts';
+import { isThere, signalAll, treeOf, untilGone } from '../fixtures/process-tree.ts';
 
 export interface PartOptions {
   /** `api-1`, `postgres`. */

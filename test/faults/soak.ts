@@ -3,7 +3,7 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import { type Listing, render } from '../../src/cli/output.ts';
 import type { History } from './history.ts';
-import { residentBytes } from './process-tree.ts';
+import { residentBytes } from '../fixtures/process-tree.ts';
 import { now } from './runner.ts';
 import type { World } from './world.ts';
 
