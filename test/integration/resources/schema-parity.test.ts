@@ -158,10 +158,10 @@ const ODD: Json[] = [
   { status: 'done' },
 ];
 
-/** A spec with one thing changed to something odd, or taken away. */
+/** A spec that is right but for one thing, which was changed to something odd, or taken away. */
 const nearMiss = fc
   .tuple(
-    spec,
+    spec.filter((value) => phaseRunSpec.safeParse(value).success),
     fc.boolean(),
     fc.constantFrom(...FIELDS),
     fc.constantFrom(...RESULT_FIELDS),
@@ -188,7 +188,7 @@ describe('zod and the API server say the same of a spec', () => {
           accepted: success,
         });
       }),
-      { numRuns: 250 },
+      { numRuns: 500 },
     );
     expect(Math.min(verdicts.accepted, verdicts.refused)).toBeGreaterThan(20);
   });
