@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { chartFiles } from './generate/chart.ts';
 import { crd } from './generate/crd.ts';
 import type { GeneratedFile } from './generate/generated-file.ts';
 import { metricFamilies } from './generate/metric-families.ts';
@@ -24,6 +25,7 @@ const FILES: readonly GeneratedFile[] = [
   metricsDocs,
   rules,
   prometheusRule,
+  ...chartFiles,
 ];
 
 const check = process.argv.includes('--check');

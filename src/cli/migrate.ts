@@ -1,6 +1,7 @@
 import { Command } from 'commander';
+import type { DatabaseError } from '../store/errors.ts';
 import { migrate } from '../store/migrate.ts';
-import { helpFooter } from './arguments.ts';
+import { helpFooter, integerBetween } from './arguments.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
 import { DATABASE_ENVIRONMENT, requireDatabaseUrl } from './with-database.ts';
 
@@ -12,17 +13,32 @@ export function migrateCommand(): Command {
       'Brings the schema of the database up to date, in one transaction. Safe to run at any time and by several at ' +
         'once: what is done is not done again.',
     )
+    .option(
+      '--wait <seconds>',
+      'how long to wait for a Postgres that does not answer yet',
+      integerBetween(0, 3_600),
+      0,
+    )
     .addOption(outputOption())
     .addHelpText('after', HELP)
-    .action(async ({ output }: { output: OutputFormat }) => {
-      const names = await migrate(requireDatabaseUrl());
+    .action(async ({ wait, output }: { wait: number; output: OutputFormat }) => {
+      const names = await migrate(requireDatabaseUrl(), { waitMs: 1000 * wait, onWait: tellOnce() });
       if (names.length === 0) note('The database is up to date.');
       print(render(output, LISTING, names));
     });
 }
 
+/** Says what is waited for when that changes. */
+function tellOnce(): (error: DatabaseError) => void {
+  let told = '';
+  return ({ message }) => {
+    if (message !== told) note(`Waiting for Postgres: ${message}`);
+    told = message;
+  };
+}
+
 const HELP = helpFooter({
-  examples: ['phaserun migrate', 'phaserun migrate -o name'],
+  examples: ['phaserun migrate', 'phaserun migrate --wait 120'],
   environment: DATABASE_ENVIRONMENT,
 });
 

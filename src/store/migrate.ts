@@ -1,15 +1,18 @@
 import { readdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import { Client } from 'pg';
 import { sql } from 'slonik';
 import { z } from 'zod';
 import type { Connection } from './database.ts';
-import { toDatabaseError } from './errors.ts';
+import { DatabaseError, toDatabaseError } from './errors.ts';
 
 /** The SQL files lie in the source alone, which is two folders up from here in `src` and in `dist` alike. */
 const DIRECTORY = fileURLToPath(new URL('../../src/store/migrations', import.meta.url));
 const MIGRATIONS_TABLE = 'schema_migrations';
+const CONNECT_TIMEOUT_MS = 5000;
+const CONNECT_AGAIN_MS = 500;
 const TABLE_EXISTS = `SELECT to_regclass('${MIGRATIONS_TABLE}') IS NOT NULL AS exists`;
 
 /** The database has been migrated by a later version of the program. */
@@ -28,6 +31,10 @@ export class DatabaseNewerError extends Error {
 
 export interface MigrateOptions {
   readonly logger?: { info(fields: object, message: string): void };
+  /** How long to wait for a server that does not let us in yet; default: not at all. */
+  readonly waitMs?: number;
+  /** Told why, each time that it did not. */
+  readonly onWait?: (error: DatabaseError) => void;
 }
 
 /**
@@ -38,12 +45,10 @@ export interface MigrateOptions {
  */
 export async function migrate(
   databaseUrl: string,
-  { logger }: MigrateOptions = {},
+  { logger, ...waiting }: MigrateOptions = {},
 ): Promise<readonly string[]> {
-  const client = new Client({ connectionString: databaseUrl, application_name: 'phaserun-migrate' });
-  client.on('error', () => undefined);
+  const client = await connect(databaseUrl, waiting);
   try {
-    await client.connect();
     await refuseNewer(client);
     const applied = await runner({
       dbClient: client,
@@ -61,6 +66,30 @@ export async function migrate(
     throw error instanceof DatabaseNewerError ? error : toDatabaseError(error);
   } finally {
     await client.end();
+  }
+}
+
+async function connect(
+  databaseUrl: string,
+  { waitMs = 0, onWait }: Pick<MigrateOptions, 'waitMs' | 'onWait'>,
+): Promise<Client> {
+  const endsAt = Date.now() + waitMs;
+  for (;;) {
+    const client = new Client({
+      connectionString: databaseUrl,
+      application_name: 'phaserun-migrate',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return client;
+    } catch (cause) {
+      const error = new DatabaseError('unavailable', toDatabaseError(cause).sqlstate, cause);
+      if (Date.now() >= endsAt) throw error;
+      onWait?.(error);
+      await sleep(CONNECT_AGAIN_MS);
+    }
   }
 }
 

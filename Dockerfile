@@ -1,0 +1,22 @@
+# syntax=docker/dockerfile:1
+
+# The same tree for every platform, so it is built on the builder's own.
+FROM --platform=$BUILDPLATFORM docker.io/library/node:24-trixie-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
+COPY . .
+RUN --mount=type=cache,target=/root/.npm hack/image --out /app
+
+FROM gcr.io/distroless/nodejs24-debian13:nonroot
+LABEL org.opencontainers.image.title="PhaseRun" \
+      org.opencontainers.image.description="Control plane that keeps what the phases of security automation learnt" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV NODE_ENV=production \
+    PATH=/nodejs/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+WORKDIR /app
+COPY --from=build /app /app
+# By number, so that Kubernetes can tell that it is not root.
+USER 65532:65532
+EXPOSE 8088 8089
+ENTRYPOINT ["node", "/app/dist/main.js"]
