@@ -15,6 +15,22 @@
 {{- fail (printf "api.autoscaling.minReplicas is %d, and api.autoscaling.maxReplicas only %d" (int .minReplicas) (int .maxReplicas)) -}}
 {{- end -}}
 {{- end -}}
+{{- range $server := list "postgres" "redis" -}}
+{{- with index $.Values $server -}}
+{{- if and (eq .mode "bundled") .bundled.tls.enabled (not .bundled.tls.existingSecret) (eq $.Values.passwordsMadeBy "job") -}}
+{{- fail (printf "%s.bundled.tls.existingSecret: name the Secret with the certificate, as passwordsMadeBy is job, which makes no certificates" $server) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.tenant.create (not .Values.tenant.name) -}}
+{{- fail "tenant.name: say what the customer is called, as tenant.create is true" -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
+{{- fail "ingress.hosts: name at least one host, as ingress.enabled is true" -}}
+{{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.parentRefs: name the Gateway, as httpRoute.enabled is true" -}}
+{{- end -}}
 {{- include "phaserun.checkConnections" . -}}
 {{- end -}}
 

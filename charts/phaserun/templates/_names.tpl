@@ -73,3 +73,28 @@ tls.key: {{ $certificate.Key | b64enc }}
 {{- end -}}
 {{- toJson (uniq $names) -}}
 {{- end -}}
+
+{{/* The paths that are let in from outside, as JSON. /metrics names the repositories of all customers. */}}
+{{- define "phaserun.publicPaths" -}}
+{{- $paths := .Files.Get "files/public-paths.yaml" | fromYamlArray -}}
+{{- if .Values.exposeMetrics -}}{{- $paths = append $paths "/metrics" -}}{{- end -}}
+{{- toJson $paths -}}
+{{- end -}}
+
+{{/* "true" where objects of the Prometheus operator are wanted. */}}
+{{- define "phaserun.hasOperator" -}}
+{{- $mode := .Values.monitoring.prometheusOperator -}}
+{{- if or (eq $mode "always") (and (eq $mode "auto") (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1/ServiceMonitor")) -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{/* Where pods of the cluster find the API. */}}
+{{- define "phaserun.apiUrl" -}}
+{{- $port := int .Values.api.service.port -}}
+http://{{ include "phaserun.name" . }}-api.{{ .Release.Namespace }}{{ if ne $port 80 }}:{{ $port }}{{ end }}
+{{- end -}}
+
+{{- define "phaserun.tenantSecret" -}}
+{{- .Values.tenant.keySecret | default (printf "%s-tenant" (include "phaserun.name" .)) -}}
+{{- end -}}
