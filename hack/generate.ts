@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chartFiles } from './generate/chart.ts';
 import { crd } from './generate/crd.ts';
+import { dashboards } from './generate/dashboards.ts';
 import type { GeneratedFile } from './generate/generated-file.ts';
 import { metricFamilies } from './generate/metric-families.ts';
 import { metricsDocs } from './generate/metrics-docs.ts';
@@ -25,6 +26,7 @@ const FILES: readonly GeneratedFile[] = [
   metricsDocs,
   rules,
   prometheusRule,
+  ...dashboards,
   ...chartFiles,
 ];
 

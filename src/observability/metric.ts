@@ -17,6 +17,13 @@ type FamilyOf<Name extends SeriesName> = Name extends FamilyName
     ? Family
     : never;
 
+/** Every label of a declared metric, and what a scrape or a bucket adds. */
+export type LabelName =
+  | { [Name in FamilyName]: keyof Families[Name]['labels'] }[FamilyName]
+  | 'le'
+  | 'job'
+  | 'instance';
+
 type Labels<Name extends SeriesName> = Families[FamilyOf<Name>]['labels'];
 type Value<Values> = Values extends readonly (infer Known extends string)[]
   ? [Known] extends [never]
