@@ -9,6 +9,7 @@ import { chartFiles } from './generate/chart.ts';
 import { crd } from './generate/crd.ts';
 import { dashboards } from './generate/dashboards.ts';
 import type { GeneratedFile } from './generate/generated-file.ts';
+import { installManifest } from './generate/install-manifest.ts';
 import { metricFamilies } from './generate/metric-families.ts';
 import { metricsDocs } from './generate/metrics-docs.ts';
 import { openapi } from './generate/openapi.ts';
@@ -16,6 +17,7 @@ import { policies } from './generate/policies.ts';
 import { prometheusRule, rules } from './generate/prometheus-rules.ts';
 import { findSampleProblems } from './generate/samples.ts';
 import { schemaDocs } from './generate/schema-docs.ts';
+import { hasChartTools } from './helm.ts';
 
 const FILES: readonly GeneratedFile[] = [
   crd,
@@ -28,7 +30,10 @@ const FILES: readonly GeneratedFile[] = [
   prometheusRule,
   ...dashboards,
   ...chartFiles,
+  ...(hasChartTools ? [installManifest] : []),
 ];
+if (!hasChartTools)
+  process.stderr.write(`${installManifest.path} is left alone: run hack/chart-tools to have Helm\n`);
 
 const check = process.argv.includes('--check');
 for (const { path, make } of FILES) {

@@ -94,6 +94,9 @@ const environment = z.object({
   XDG_CACHE_HOME: z.string().optional(),
 });
 
+/** The names of those variables. */
+export const VARIABLES: readonly string[] = Object.keys(environment.shape);
+
 /** An OpenID provider whose tokens are believed. */
 export interface OidcSettings {
   /** What `iss` has to be. */

@@ -2,5 +2,4 @@
 psql --set ON_ERROR_STOP=1 --no-psqlrc --username "$POSTGRES_USER" --dbname postgres --set password="$PHASERUN_PASSWORD" <<'SQL'
 CREATE ROLE phaserun LOGIN CREATEROLE PASSWORD :'password';
 CREATE DATABASE phaserun OWNER phaserun;
-REVOKE ALL ON DATABASE phaserun FROM PUBLIC;
 SQL

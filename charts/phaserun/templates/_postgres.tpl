@@ -43,3 +43,13 @@
       {{- end }}
 {{- end -}}
 {{- end -}}
+
+{{/* "true" where the migration makes the role that only reads. */}}
+{{- define "phaserun.hasReader" -}}
+{{- $create := .Values.postgres.reader.create -}}
+{{- if or (eq $create "always") (and (eq $create "auto") (ne .Values.postgres.mode "external")) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "phaserun.readerSecret" -}}
+{{- .Values.postgres.reader.existingSecret | default (printf "%s-reader" (include "phaserun.postgresName" .)) -}}
+{{- end -}}
