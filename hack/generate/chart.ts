@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { stringify } from 'yaml';
 import { makePhaseRunCrd } from '../../src/resources/crd.ts';
 import { makePolicies } from '../../src/resources/policies.ts';
+import { dashboards } from './dashboards.ts';
 import { type GeneratedFile, toManifest } from './generated-file.ts';
 import { rules } from './prometheus-rules.ts';
 
@@ -18,6 +20,7 @@ export const chartFiles: readonly GeneratedFile[] = [
     make: () => toManifest('src/resources/policies.ts', makePolicies().map(keep)),
   },
   { path: `${FOLDER}/rules.yaml`, make: rules.make },
+  ...dashboards.map(({ path, make }) => ({ path: `${FOLDER}/dashboards/${basename(path)}`, make })),
   { path: `${FOLDER}/public-paths.yaml`, make: makePublicPaths },
 ];
 
