@@ -4,6 +4,7 @@
 FROM --platform=$BUILDPLATFORM docker.io/library/node:24-trixie-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
+COPY hack/node/package.json hack/node/
 RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
 COPY . .
 RUN --mount=type=cache,target=/root/.npm hack/image --out /app
