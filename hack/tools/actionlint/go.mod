@@ -1,4 +1,4 @@
-module phaserun.dev/hack/actionlint
+module phaserun.dev/hack/tools/actionlint
 
 go 1.26.0
 
