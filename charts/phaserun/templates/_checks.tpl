@@ -5,6 +5,13 @@
 {{- fail "postgres.external.existingSecret: name the Secret that holds the address of your Postgres, as postgres.mode is external" -}}
 {{- end -}}
 {{- end -}}
+{{- range $servers := list "bundled" "cloudnativepg" -}}
+{{- range $parameter, $_ := (index $.Values.postgres $servers).parameters -}}
+{{- if eq $parameter "max_connections" -}}
+{{- fail (printf "postgres.%s.parameters.max_connections: set postgres.maxConnections instead, which the chart counts with" $servers) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.redis -}}
 {{- if and (eq .mode "external") (not .external.existingSecret) -}}
 {{- fail "redis.external.existingSecret: name the Secret that holds the address of your Redis, as redis.mode is external" -}}

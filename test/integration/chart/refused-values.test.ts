@@ -20,7 +20,7 @@ const REFUSED: readonly { readonly values: object; readonly want: string }[] = [
   },
   {
     values: { postgres: { bundled: { parameters: { max_connections: 9 } } } },
-    want: "at '/postgres/bundled/parameters'",
+    want: 'postgres.bundled.parameters.max_connections: set postgres.maxConnections instead',
   },
   { values: { redis: { mode: 'external' } }, want: 'redis.external.existingSecret: name the Secret' },
   { values: { settings: { LOG_LEVEL: 'loud' } }, want: "at '/settings/LOG_LEVEL': value must be one of" },
