@@ -33,6 +33,8 @@ describe('loadConfig', () => {
     ['LOG_LEVEL', 'loud'],
     ['POD_NAMESPACE', 'Not_A_Namespace'],
     ['OIDC_ISSUER_URL', 'keycloak.example'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318'],
+    ['OTEL_TRACES_SAMPLER_ARG', '1.5'],
   ])('refuses %s=%s and names the variable', (name, value) => {
     const load = () => loadConfig({ [name]: value });
     expect(load).toThrow(ConfigError);

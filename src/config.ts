@@ -32,6 +32,11 @@ function url(protocols: readonly string[]) {
   });
 }
 
+const ratio = z
+  .string()
+  .regex(/^(0(\.\d+)?|1(\.0+)?)$/, 'must be a number from 0 to 1')
+  .transform(Number);
+
 const dnsLabel = z
   .string()
   .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a Kubernetes namespace name');
@@ -90,6 +95,8 @@ const environment = z.object({
   WEBHOOK_ALLOW_PRIVATE_ADDRESSES: flag.default(false),
   WEBHOOK_CONCURRENCY: integer(1, 256).default(16),
   WEBHOOK_LOG_RETENTION_DAYS: integer(1, 3650).default(30),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(['http:', 'https:']).optional(),
+  OTEL_TRACES_SAMPLER_ARG: ratio.default(1),
   KUBEBUILDER_ASSETS: z.string().optional(),
   XDG_CACHE_HOME: z.string().optional(),
 });
@@ -126,6 +133,14 @@ export interface WebhookSettings {
   readonly concurrency: number;
   /** How long deliveries stay in the log once they have ended. */
   readonly retentionDays: number;
+}
+
+/** Where spans go. */
+export interface TraceSettings {
+  /** Base URL of an OTLP/HTTP receiver; undefined: nowhere. */
+  readonly endpoint: string | undefined;
+  /** How many of the traces that begin here are sent, 0 … 1. */
+  readonly ratio: number;
 }
 
 /** Typed settings of a process. */
@@ -170,6 +185,7 @@ export interface Config {
   readonly auditReads: boolean;
   readonly auditRetentionDays: number;
   readonly webhooks: WebhookSettings;
+  readonly traces: TraceSettings;
   /** Folder with kube-apiserver and etcd, for `dev`. */
   readonly kubebuilderAssets: string | undefined;
   /** Where downloads and builds are kept from run to run. */
@@ -228,6 +244,7 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
       concurrency: env.WEBHOOK_CONCURRENCY,
       retentionDays: env.WEBHOOK_LOG_RETENTION_DAYS,
     },
+    traces: { endpoint: env.OTEL_EXPORTER_OTLP_ENDPOINT, ratio: env.OTEL_TRACES_SAMPLER_ARG },
     kubebuilderAssets: env.KUBEBUILDER_ASSETS,
     cacheDirectory: env.XDG_CACHE_HOME ?? join(homedir(), '.cache'),
   };

@@ -72,7 +72,7 @@ async function admit(deps: StoreRunDependencies, call: StoreCall): Promise<Admit
     learn(outage, demand, admission, askedAt);
     return admission;
   };
-  const admission = await timed(deps, 'auth', () => outage.gate.ask(ADMIT_MS, question));
+  const admission = await timed(deps, 'auth', call, () => outage.gate.ask(ADMIT_MS, question));
   const customerId = authoriseRepository(admission, demand, deps.metrics);
   if (admission.order === null) throw new Error('a store was admitted without an order');
   return { ...accept(deps, call, customerId), admission, order: admission.order };

@@ -6,6 +6,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { createPhaseRunWriter } from '../kube/phase-run-writer.ts';
 import type { Database } from '../store/database.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Tracer } from '../telemetry/tracer.ts';
 import { ANSWER_MS } from './in-time.ts';
 import { useAudit } from './plugins/audit.ts';
 import { useAuthentication } from './plugins/authentication.ts';
@@ -37,6 +38,7 @@ export interface AppDependencies {
   readonly version: string;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
   /** Whether `/metrics` is served. */
   readonly exposeMetrics: boolean;
   readonly health: Omit<HealthDependencies, 'version'>;
@@ -100,7 +102,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   useDrain(app);
-  useRequestContext(app);
+  useRequestContext(app, deps);
   useHttpMetrics(app, deps.metrics);
   useProblems(app);
   useLoadShedding(app, deps);

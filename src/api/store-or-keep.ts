@@ -5,6 +5,7 @@ import type { StoreAdmission } from '../store/admission.ts';
 import { type InboxLimits, type InboxStore, putInboxRun } from '../store/inbox.ts';
 import { putPayload } from '../store/payloads.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { traced } from '../telemetry/tracer.ts';
 import type { AdmittedStore, InNamespace, LetIn } from './admit-run.ts';
 import { resultWithin } from './deadline.ts';
 import { type StoreRunDependencies, storeRun } from './store-run.ts';
@@ -75,21 +76,23 @@ async function keep(deps: StoreDependencies, store: AdmittedStore): Promise<Stor
   if (waiting !== null && isFinished(waiting.status)) return repeat(waiting, store);
   await keepPayload(deps, store);
   const { customerId, order, orderBelow, apiKeyId, traceparent } = store;
-  const kept = await deps.outage.gate.ask(STATEMENT_MS, () =>
-    putInboxRun(
-      deps.database.pool,
-      {
-        storeId: store.runId,
-        ...targetOf(store),
-        customerId,
-        request: isInline(digest) ? request : { ...request, data: {} },
-        digest,
-        order,
-        orderBelow,
-        apiKeyId,
-        traceparent,
-      },
-      deps.inbox,
+  const kept = await traced(deps.tracer, 'store inbox', { parent: traceparent }, () =>
+    deps.outage.gate.ask(STATEMENT_MS, () =>
+      putInboxRun(
+        deps.database.pool,
+        {
+          storeId: store.runId,
+          ...targetOf(store),
+          customerId,
+          request: isInline(digest) ? request : { ...request, data: {} },
+          digest,
+          order,
+          orderBelow,
+          apiKeyId,
+          traceparent,
+        },
+        deps.inbox,
+      ),
     ),
   );
   if (kept === null) {

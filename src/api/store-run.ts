@@ -12,7 +12,6 @@ import type { Database } from '../store/database.ts';
 import { putPayload } from '../store/payloads.ts';
 import type { Caller } from '../store/principal.ts';
 import { drawRunOrder } from '../store/slots.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
 import type { AdmittedStore, InNamespace, UnplacedStore } from './admit-run.ts';
 import { DatabaseAwayError } from './database-gate.ts';
 import { resultWithin } from './deadline.ts';
@@ -20,16 +19,15 @@ import { packedBytes } from './pack-payload.ts';
 import type { Outage } from './plugins/outage.ts';
 import { type StoredRun, settleRun, storedAs } from './store-settle.ts';
 import { chooseTarget, type StoreTarget } from './store-target.ts';
-import { timed } from './store-stage.ts';
+import { type StageDependencies, timed } from './store-stage.ts';
 import { runConflict, storeWithoutDatabase, withPayload } from './store-without-database.ts';
 
-export interface StoreRunDependencies {
+export interface StoreRunDependencies extends StageDependencies {
   readonly database: Pick<Database, 'pool'>;
   readonly committedRuns: Pick<CommittedRunsListener, 'waitFor'>;
   readonly phaseRuns: PhaseRunWriter;
   /** The Kubernetes namespace that a customer's runs are created in; undefined while the namespaces are not known. */
   readonly namespaceOf: (customerId: string) => string | undefined;
-  readonly metrics: Pick<Metrics, 'store'>;
   /** What goes on while the database is away. */
   readonly outage: Outage;
 }
@@ -84,8 +82,10 @@ async function keepPayload(deps: StoreRunDependencies, store: Admitted): Promise
   if (isInline(digest)) return store;
   const { sha256, sizeBytes, canonical } = digest;
   try {
-    await deps.outage.gate.ask(WRITE_MS, () =>
-      putPayload(deps.database.pool, { customerId, sha256, sizeBytes, json: canonical }),
+    await timed(deps, 'payload', store, () =>
+      deps.outage.gate.ask(WRITE_MS, () =>
+        putPayload(deps.database.pool, { customerId, sha256, sizeBytes, json: canonical }),
+      ),
     );
     return store;
   } catch (error) {
@@ -131,7 +131,7 @@ async function createRun(
   const row = waitForRow(deps, store);
   const draw = () => deps.outage.gate.ask(ASK_MS, () => drawRunOrder(deps.database.pool));
   const phaseRun = await row.unlessFails(
-    timed(deps, 'create', () => createAtAnyPlace(deps.phaseRuns, store, { deadline, draw })),
+    timed(deps, 'create', store, () => createAtAnyPlace(deps.phaseRuns, store, { deadline, draw })),
   );
   return settleRun(deps.phaseRuns, store, phaseRun, await row.committed());
 }
@@ -146,7 +146,7 @@ async function moveRun(
   const moving = { ...store, runId };
   const row = waitForRow(deps, moving);
   const moved = await row.unlessFails(
-    timed(deps, 'create', () => deps.phaseRuns.moveForward(phaseRun, moving, deadline)),
+    timed(deps, 'create', store, () => deps.phaseRuns.moveForward(phaseRun, moving, deadline)),
   );
   const isSame = moved.outcome === 'ended' && saysAlready(moved.phaseRun, store);
   if (moved.outcome === 'moved' || isSame) {
@@ -178,10 +178,8 @@ function saysTheSame(row: StoreAdmission['running'], { status, commitSha, branch
 }
 
 /** Listens from now on, so that a row which is there before its PhaseRun is answered for is not missed. */
-function waitForRow(
-  { committedRuns, metrics, outage }: StoreRunDependencies,
-  { runId, digest, request }: AcceptedStore,
-) {
+function waitForRow(deps: StoreRunDependencies, { runId, digest, request, traceparent }: AcceptedStore) {
+  const { committedRuns, outage } = deps;
   const stopping = new AbortController();
   const { signal } = stopping;
   const { sha256 } = digest;
@@ -201,7 +199,7 @@ function waitForRow(
       // Without a database there is no row to wait for.
       if (outage.gate.isAway) stopping.abort();
       // One that hangs may keep the listener past its time.
-      return timed({ metrics }, 'wait', () => resultWithin(WAIT_MS + LATE_MS, heard));
+      return timed(deps, 'wait', { traceparent }, () => resultWithin(WAIT_MS + LATE_MS, heard));
     },
   };
 }

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { buildApp } from '../api/app.ts';
 import { ANSWER_MS } from '../api/in-time.ts';
@@ -17,6 +18,7 @@ import { createDatabase } from '../store/database.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { observeCache, observeDatabase, observeInformer, observeKubeClient } from '../telemetry/observers.ts';
+import { createTracer } from '../telemetry/tracer.ts';
 import { kubeSource } from './kube-source.ts';
 import { databaseHealth, kubernetesHealth, redisHealth } from './process-health.ts';
 import type { RunningProcess } from './running-process.ts';
@@ -33,6 +35,15 @@ export async function startApi(
   const metrics = createMetrics({ defaultMetrics: true });
   const tokens = createTokenVerifier(await readTokenIssuers(config));
   await using opened = new AsyncDisposableStack();
+
+  const tracer = await createTracer({
+    ...config.traces,
+    serviceName: 'phaserun-api',
+    serviceVersion: readVersion(),
+    instance: config.podName ?? hostname(),
+    logger,
+  });
+  opened.defer(() => tracer.close());
 
   const database = await createDatabase({
     url: config.databaseUrl,
@@ -72,6 +83,7 @@ export async function startApi(
     version: readVersion(),
     logger,
     metrics,
+    tracer,
     exposeMetrics: config.prometheusMetrics,
     health: {
       database: databaseHealth(config, database),

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { loadConfig } from '../config.ts';
 import { startApi } from './api-process.ts';
 import { helpFooter } from './arguments.ts';
+import { TRACE_ENVIRONMENT } from './trace-environment.ts';
 import { serveUntilSignalled } from './serve.ts';
 import { DATABASE_ENVIRONMENT } from './with-database.ts';
 import { KUBERNETES_ENVIRONMENT } from './with-kubernetes.ts';
@@ -23,6 +24,7 @@ const HELP = helpFooter({
   environment: {
     ...DATABASE_ENVIRONMENT,
     ...KUBERNETES_ENVIRONMENT,
+    ...TRACE_ENVIRONMENT,
     PORT: 'port to serve on; default 8088',
     POD_NAMESPACE: 'namespace for runs of customers with no namespace of their own; default phaserun-system',
     OIDC_ISSUER_URL:

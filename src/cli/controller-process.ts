@@ -31,6 +31,7 @@ import {
   observeKubeClient,
   observeLeaderElection,
 } from '../telemetry/observers.ts';
+import { createTracer } from '../telemetry/tracer.ts';
 import { kubeSource } from './kube-source.ts';
 import { databaseHealth, kubernetesHealth } from './process-health.ts';
 import type { RunningProcess } from './running-process.ts';
@@ -47,6 +48,15 @@ export async function startController(
   const metrics = createMetrics({ defaultMetrics: true });
   const podName = config.podName ?? hostname();
   await using opened = new AsyncDisposableStack();
+
+  const tracer = await createTracer({
+    ...config.traces,
+    serviceName: 'phaserun-controller',
+    serviceVersion: readVersion(),
+    instance: podName,
+    logger,
+  });
+  opened.defer(() => tracer.close());
 
   const database = await createDatabase({
     url: config.databaseUrl,
@@ -82,6 +92,7 @@ export async function startController(
     namespaces: client.resource<Namespace>(NAMESPACES),
     archive: createPostgresArchive(pool, leadership),
     observer: createControllerObserver(metrics, events),
+    tracer,
     logger,
     concurrency: config.reconcileConcurrency,
     maxArchived: config.maxArchivedPhaseRuns,

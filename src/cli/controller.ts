@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { loadConfig } from '../config.ts';
 import { helpFooter } from './arguments.ts';
 import { startController } from './controller-process.ts';
+import { TRACE_ENVIRONMENT } from './trace-environment.ts';
 import { serveUntilSignalled } from './serve.ts';
 import { DATABASE_ENVIRONMENT } from './with-database.ts';
 import { KUBERNETES_ENVIRONMENT } from './with-kubernetes.ts';
@@ -23,6 +24,7 @@ const HELP = helpFooter({
   environment: {
     ...DATABASE_ENVIRONMENT,
     ...KUBERNETES_ENVIRONMENT,
+    ...TRACE_ENVIRONMENT,
     METRICS_PORT: 'port of /metrics, /livez, /readyz and /health; default 8089',
     POD_NAMESPACE: 'namespace of the Lease; default phaserun-system',
     SESSION_RETENTION_DAYS: 'how long a run may be pending or running before it counts as failed; default 7',

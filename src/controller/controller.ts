@@ -13,6 +13,7 @@ import {
 } from '../kube/work-queue.ts';
 import { customerOfNamespace, leanNamespace, type Namespace } from '../resources/namespace-binding.ts';
 import type { PhaseRun } from '../resources/phase-run.ts';
+import type { Tracer } from '../telemetry/tracer.ts';
 import { failAbandonedRuns } from './abandoned-runs.ts';
 import { expireArchivedRuns, type ReceiptToVerify } from './archived-run-expiry.ts';
 import { type BackgroundJob, type BackgroundJobObserver, runJobs } from './background-job.ts';
@@ -59,6 +60,7 @@ export interface ControllerOptions {
   readonly namespaces: KubeResource<Namespace>;
   readonly archive: ControllerArchive;
   readonly observer: ControllerObserver;
+  readonly tracer: Pick<Tracer, 'begin'>;
   readonly logger: Logger;
   /** Slots worked on at once. */
   readonly concurrency: number;
@@ -181,7 +183,7 @@ export class Controller {
   }
 
   #createReconciler(): SlotReconciler {
-    const { archive, phaseRuns, observer, logger } = this.#options;
+    const { archive, phaseRuns, observer, tracer, logger } = this.#options;
     return new SlotReconciler({
       archive,
       objects: {
@@ -192,13 +194,14 @@ export class Controller {
         customerOf: (namespace) => customerOfNamespace(this.#namespaces.get(namespace)),
       },
       observer,
+      tracer,
       logger,
       now: () => new Date(),
     });
   }
 
   async #work(reconciler: SlotReconciler, slot: string, signal: AbortSignal): Promise<WorkResult> {
-    const { logger, observer } = this.#options;
+    const { observer } = this.#options;
     const began = performance.now();
     const finish = (result: 'success' | 'error' | 'requeue') =>
       observer.reconciled(result, (performance.now() - began) / 1000);
@@ -207,10 +210,10 @@ export class Controller {
       finish(result === 'conflict' ? 'requeue' : 'success');
       if (result === 'conflict') return 'retry';
       return result === 'waiting' ? { afterMs: REVIEW_REJECTED_MS } : 'done';
-    } catch (error) {
+    } catch {
+      // The reconciler has told of it.
       if (signal.aborted) return 'done';
       finish('error');
-      logger.warn({ err: error, slot }, 'reconcile failed, to be retried');
       return 'retry';
     }
   }

@@ -10,7 +10,10 @@ import type {
 } from '../domain/run.ts';
 import type { StatusWriteResult } from '../kube/status-writer.ts';
 import { TERMINAL_REJECTIONS } from '../resources/conditions.ts';
+import { TRACEPARENT_ANNOTATION } from '../resources/annotations.ts';
 import type { PhaseRun, PhaseRunStatus } from '../resources/phase-run.ts';
+import { traceIdOf } from '../telemetry/trace-parent.ts';
+import { type Span, type Tracer, traced } from '../telemetry/tracer.ts';
 import { interpretPhaseRun, type MeasuredRun, Rejection } from './interpret.ts';
 import { bySlotOrder, type CachedPhaseRun } from './phase-run-cache.ts';
 import { runIdOf } from './run-id.ts';
@@ -58,6 +61,7 @@ export interface ReconcilerDependencies {
   readonly archive: RunArchive;
   readonly objects: PhaseRunObjects;
   readonly observer: ReconcileObserver;
+  readonly tracer: Pick<Tracer, 'begin'>;
   readonly logger: Logger;
   readonly now: () => Date;
 }
@@ -85,30 +89,53 @@ export class SlotReconciler {
     const results = new Set<RunResult>();
     for (const phaseRun of this.#dependencies.objects.unsettledIn(slotKey).toSorted(bySlotOrder)) {
       signal.throwIfAborted();
-      results.add(await this.#reconcileRun(phaseRun));
+      results.add(await this.#traceRun(phaseRun, signal));
     }
     if (results.has('conflict')) return 'conflict';
     return results.has('waiting') ? 'waiting' : 'done';
   }
 
-  async #reconcileRun(cached: CachedPhaseRun): Promise<RunResult> {
-    const { objects, logger } = this.#dependencies;
-    const { namespace, name } = cached.metadata;
-    const phaseRun = cached.payloadLeftOut ? await objects.read(namespace, name) : cached;
-    if (phaseRun === undefined) return 'settled';
+  /** Takes a run in the trace of the request that stored it; of an applied one that names none, in one of its own. */
+  async #traceRun(cached: CachedPhaseRun, signal: AbortSignal): Promise<RunResult> {
+    const { tracer } = this.#dependencies;
+    const { namespace, name, annotations } = cached.metadata;
+    const phaserun = `${namespace}/${name}`;
+    const span = tracer.begin('reconcile PhaseRun', {
+      parent: annotations?.[TRACEPARENT_ANNOTATION],
+      kind: 'consumer',
+      attributes: { 'phaserun.name': phaserun },
+    });
+    const { traceparent } = span;
+    const logger = this.#dependencies.logger.child({ phaserun, traceId: traceIdOf(traceparent) });
     try {
-      return await this.#archive(phaseRun);
+      const result = await this.#reconcileRun(cached, { traceparent, logger });
+      span.end({ attributes: { 'phaserun.result': result } });
+      return result;
     } catch (error) {
-      if (!(error instanceof Rejection)) throw error;
-      logger.info({ phaserun: `${namespace}/${name}`, reason: error.reason }, 'PhaseRun rejected');
-      return this.#reject(phaseRun, error);
+      span.end({ error });
+      if (!signal.aborted) logger.warn({ err: error }, 'reconcile failed, to be retried');
+      throw error;
     }
   }
 
-  async #archive(phaseRun: PhaseRun): Promise<RunResult> {
-    const { archive, observer, now } = this.#dependencies;
+  async #reconcileRun(cached: CachedPhaseRun, trace: RunTrace): Promise<RunResult> {
+    const { namespace, name } = cached.metadata;
+    const phaseRun = cached.payloadLeftOut ? await this.#dependencies.objects.read(namespace, name) : cached;
+    if (phaseRun === undefined) return 'settled';
+    try {
+      return await this.#archive(phaseRun, trace);
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      trace.logger.info({ reason: error.reason }, 'PhaseRun rejected');
+      return this.#reject(phaseRun, error, trace);
+    }
+  }
+
+  async #archive(phaseRun: PhaseRun, trace: RunTrace): Promise<RunResult> {
+    const { archive, observer, tracer, now } = this.#dependencies;
     const run = await this.#prepare(phaseRun);
-    const outcome = await archive.archive(run);
+    const parent = trace.traceparent;
+    const outcome = await traced(tracer, 'archive transaction', { parent }, () => archive.archive(run));
     if (outcome.disposition === 'rejected') throw new Rejection(outcome.reason, outcome.message);
     if (outcome.disposition === 'quarantined') {
       throw new Rejection(
@@ -117,8 +144,10 @@ export class SlotReconciler {
       );
     }
     observer.archived(phaseRun, run, outcome);
+    const { disposition, executionId, session } = outcome;
+    trace.logger.debug({ disposition, executionId, session: session?.id }, 'PhaseRun archived');
     const status = archivedStatus(phaseRun, run, outcome, now());
-    return (await this.#write(phaseRun, status)) === 'conflict' ? 'conflict' : 'settled';
+    return (await this.#write(phaseRun, status, trace)) === 'conflict' ? 'conflict' : 'settled';
   }
 
   async #prepare(phaseRun: PhaseRun): Promise<MeasuredRun> {
@@ -167,20 +196,31 @@ export class SlotReconciler {
     );
   }
 
-  async #reject(phaseRun: PhaseRun, rejection: Rejection): Promise<RunResult> {
+  async #reject(phaseRun: PhaseRun, rejection: Rejection, trace: RunTrace): Promise<RunResult> {
     const { observer, now } = this.#dependencies;
-    const written = await this.#write(phaseRun, rejectedStatus(phaseRun, rejection, now()));
+    const written = await this.#write(phaseRun, rejectedStatus(phaseRun, rejection, now()), trace);
     if (written === 'conflict') return 'conflict';
     if (written === 'written') observer.rejected(phaseRun, rejection);
     return TERMINAL_REJECTIONS.has(rejection.reason) ? 'settled' : 'waiting';
   }
 
-  async #write(phaseRun: PhaseRun, status: PhaseRunStatus): Promise<StatusWriteResult> {
-    const { objects } = this.#dependencies;
-    const written = await objects.writeStatus(phaseRun, status);
+  async #write(
+    phaseRun: PhaseRun,
+    status: PhaseRunStatus,
+    { traceparent: parent }: RunTrace,
+  ): Promise<StatusWriteResult> {
+    const { objects, tracer } = this.#dependencies;
+    const written = await traced(tracer, 'write status', { parent }, () =>
+      objects.writeStatus(phaseRun, status),
+    );
     if (written === 'written' || written === 'unchanged') objects.markWritten(phaseRun, status);
     return written;
   }
+}
+
+/** Where what is done for a run is noted. */
+interface RunTrace extends Pick<Span, 'traceparent'> {
+  readonly logger: Logger;
 }
 
 /** What became of one run: nothing is left to do, its object had changed meanwhile, or its surroundings have to. */

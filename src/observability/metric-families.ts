@@ -183,7 +183,7 @@ export const METRIC_FAMILIES = {
   phaserun_store_stage_duration_seconds: {
     type: 'histogram',
     labels: {
-      stage: ['normalise', 'auth', 'create', 'wait'],
+      stage: ['normalise', 'auth', 'payload', 'create', 'wait'],
     },
   },
   phaserun_store_acknowledged_total: {

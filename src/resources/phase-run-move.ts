@@ -2,11 +2,15 @@ import { createHash } from 'node:crypto';
 import { digestOf } from '../domain/digest.ts';
 import { decodeGzip } from '../domain/gzip.ts';
 import { isFinished, isForward } from '../domain/phase.ts';
+import { TRACEPARENT_ANNOTATION } from './annotations.ts';
 import type { PhaseRun } from './phase-run.ts';
 import { type AcceptedStore, draftResult } from './phase-run-draft.ts';
 
 /** A store that moves the run with its id forward. */
-export type MovingStore = Pick<AcceptedStore, 'runId' | 'request' | 'digest' | 'order' | 'dataGzip'>;
+export type MovingStore = Pick<
+  AcceptedStore,
+  'runId' | 'request' | 'digest' | 'order' | 'dataGzip' | 'traceparent'
+>;
 
 /** One operation of a JSON Patch (RFC 6902). */
 export interface PatchOperation {
@@ -38,10 +42,19 @@ export function draftMove({ metadata, spec }: PhaseRun, store: MovingStore): rea
   return [
     { op: 'replace', path: '/metadata/resourceVersion', value: metadata.resourceVersion },
     { op: 'replace', path: '/spec/result', value: { ...draftResult(store), order } },
+    annotateTrace(metadata, store),
     ...Object.entries(changes)
       .filter(([, value]) => value !== undefined)
       .map(([field, value]) => ({ op: 'add' as const, path: `/spec/${field}`, value })),
   ];
+}
+
+/** What is done for the run from now on is done for the request that moved it. */
+function annotateTrace({ annotations }: PhaseRun['metadata'], { traceparent }: MovingStore): PatchOperation {
+  if (annotations === undefined)
+    return { op: 'add', path: '/metadata/annotations', value: { [TRACEPARENT_ANNOTATION]: traceparent } };
+  const key = TRACEPARENT_ANNOTATION.replace('/', '~1');
+  return { op: 'add', path: `/metadata/annotations/${key}`, value: traceparent };
 }
 
 /** Digest of the payload that a PhaseRun carries or refers to; undefined when it is compressed, and not by us. */

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Metrics } from '../../telemetry/metrics.ts';
 
-/** Asked every few seconds by machines; of no interest in a log. */
-const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
+/** Asked every few seconds by machines; of no interest in a log or a trace. */
+export const PROBES: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
 
 /** Counts and times every request, and writes one log line for each, under its route pattern. */
 export function useHttpMetrics(app: FastifyInstance, { http }: Pick<Metrics, 'http'>): void {

@@ -1,19 +1,22 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { traceIdOf } from '../../telemetry/trace-parent.ts';
+import { IDLE_TRACER, type Span, type Tracer } from '../../telemetry/tracer.ts';
+import { PROBES } from './http-metrics.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** W3C Trace Context: the client's own, or a new one that is not sampled. */
+    /**
+     * W3C Trace Context for what is done for this request: of its own span where spans are sent, else the client's, or a new
+     * one that is not sampled.
+     */
     traceparent: string;
   }
 }
 
 /** What may be repeated in headers and logs without being quoted. */
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
-
-// https://www.w3.org/TR/trace-context/#traceparent-header; ids of zeros alone are invalid.
-const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** The id of a request: the client's `x-request-id` when it can be repeated safely, else a new one. */
 export function requestIdOf(request: IncomingMessage): string {
@@ -22,17 +25,31 @@ export function requestIdOf(request: IncomingMessage): string {
 }
 
 /** Gives every request its id in the answer, and its trace in the logs and at `request.traceparent`. */
-export function useRequestContext(app: FastifyInstance): void {
+export function useRequestContext(app: FastifyInstance, { tracer }: { readonly tracer: Tracer }): void {
   app.decorateRequest('traceparent', '');
   app.addHook('onRequest', (request, reply, done) => {
-    request.traceparent = traceparentOf(request.headers['traceparent']);
-    request.log = request.log.child({ traceId: request.traceparent.slice(3, 35) });
+    const span = beginSpan(tracer, request);
+    if (span.isRecording) reply.raw.once('close', () => endSpan(span, reply));
+    request.traceparent = span.traceparent;
+    request.log = request.log.child({ traceId: traceIdOf(span.traceparent) });
     reply.header('x-request-id', request.id);
     done();
   });
 }
 
-function traceparentOf(given: string | string[] | undefined): string {
-  if (typeof given === 'string' && TRACEPARENT.test(given)) return given;
-  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
+/** Probes have no span: there are too many, and nothing happens in them. */
+function beginSpan(tracer: Tracer, { method, routeOptions, headers, id }: FastifyRequest): Span {
+  const given = headers['traceparent'];
+  const parent = typeof given === 'string' ? given : undefined;
+  const route = routeOptions.url;
+  if (route === undefined) return tracer.begin(method, { parent, kind: 'server' });
+  const attributes = { 'http.request.method': method, 'http.route': route, 'phaserun.request_id': id };
+  const begun = PROBES.has(route) ? IDLE_TRACER : tracer;
+  return begun.begin(`${method} ${route}`, { parent, kind: 'server', attributes });
+}
+
+function endSpan(span: Span, { raw, statusCode }: FastifyReply): void {
+  if (!raw.writableFinished) return span.end({ error: 'the client hung up' });
+  const attributes = { 'http.response.status_code': statusCode };
+  span.end(statusCode < 500 ? { attributes } : { attributes, error: String(statusCode) });
 }

@@ -1,8 +1,8 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { zeroCounter, zeroHistogram } from '../zero-series.ts';
 
-/** The steps of a store request in their order; `normalise` includes checking, `auth` the one admission statement. */
-export const STORE_STAGES = ['normalise', 'auth', 'create', 'wait'] as const;
+/** The steps of a store request in their order; `normalise` includes checking, `auth` the one admission statement, `payload` what is too large for a PhaseRun. */
+export const STORE_STAGES = ['normalise', 'auth', 'payload', 'create', 'wait'] as const;
 export type StoreStage = (typeof STORE_STAGES)[number];
 
 /** Where a result was durable when it was acknowledged. */

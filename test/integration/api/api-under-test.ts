@@ -28,6 +28,7 @@ import { addForgeAccount, verifyForgeAccount } from '../../../src/store/forge-ac
 import { Leadership } from '../../../src/store/leadership.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import { observeCache, observeDatabase } from '../../../src/telemetry/observers.ts';
+import { IDLE_TRACER } from '../../../src/telemetry/tracer.ts';
 import { runLogger } from '../../fixtures/run-log/of-test.ts';
 
 export interface ApiUnderTest {
@@ -110,6 +111,7 @@ export async function startApi({
     version: '0.0.0-test',
     logger,
     metrics,
+    tracer: IDLE_TRACER,
     exposeMetrics: true,
     health: {
       database: databaseUrl === undefined ? undefined : { ping: () => pingOrThrow(database) },
@@ -190,6 +192,7 @@ export async function startController(options: {
     namespaces: client.resource<Namespace>(NAMESPACES),
     archive: createPostgresArchive(database.pool, new Leadership(database.pool)),
     observer: createControllerObserver(metrics, events),
+    tracer: IDLE_TRACER,
     logger,
     concurrency: 8,
     maxArchived: 5_000,

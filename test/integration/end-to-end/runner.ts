@@ -12,11 +12,16 @@ type Api = Pick<RoleProcess, 'url'>;
 type Key = Pick<Tenant, 'apiKey'>;
 
 /** Stores a result as a runner does: one request, and no other try. */
-export async function store(api: Api, { apiKey }: Key, body: object): Promise<Answer> {
+export async function store(
+  api: Api,
+  { apiKey }: Key,
+  body: object,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   return answer(
     await fetch(`${api.url}/api/v1/phases/store`, {
       method: 'POST',
-      headers: { 'x-api-key': apiKey, 'content-type': 'application/json' },
+      headers: { 'x-api-key': apiKey, 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
     }),
   );
