@@ -67,9 +67,15 @@ function describeArchived(phaseRun: PhaseRun, run: MeasuredRun, outcome: Archive
     const reason = SESSION_END[to];
     if (reason !== undefined) telling.push({ reason, note: `session ${session?.id} is ${to}` });
   }
-  // Whoever stored over HTTP had the answer; an Event for each would double what a run costs the API server.
+  // Whoever stored over HTTP had the answer, and the conditions tell the rest; an Event for each run would cost the API
+  // server half as much again as the run.
   const isAnswered = phaseRun.spec.runId !== undefined;
-  return isAnswered ? telling.filter(({ reason }) => WARNINGS.has(reason)) : telling;
+  return isAnswered ? telling.filter((told) => isUnusual(told, run)) : telling;
+}
+
+/** What happens once an issue at most, or should not happen. Every scan completes a session of its own. */
+function isUnusual({ reason }: Telling, { phase }: MeasuredRun): boolean {
+  return WARNINGS.has(reason) || (reason === 'SessionCompleted' && phase !== 'scan');
 }
 
 const SESSION_END: Readonly<Record<string, EventReason>> = {

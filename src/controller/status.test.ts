@@ -48,10 +48,21 @@ describe('archivedStatus', () => {
           ...condition,
           type: 'Accepted',
           reason: 'Accepted',
-          message: 'the run belongs to a customer and can be kept',
+          message: 'the run belongs to customer c1',
         },
-        { ...condition, type: 'Archived', reason: 'Stored', message: 'committed as execution e1' },
-        { ...condition, type: 'SessionAdvanced', reason: 'Advanced', message: 'session s1 is completed' },
+        {
+          ...condition,
+          type: 'Archived',
+          reason: 'Stored',
+          message:
+            'committed as execution e1 of mitigation_executions; this PhaseRun stays until somebody deletes it',
+        },
+        {
+          ...condition,
+          type: 'SessionAdvanced',
+          reason: 'Advanced',
+          message: 'session s1 is completed: the issue is fixed',
+        },
       ],
       archive: {
         executionId: 'e1',
@@ -60,7 +71,11 @@ describe('archivedStatus', () => {
         incarnation: 'here',
       },
       session: { id: 's1', state: 'completed' },
-      summary: { trustScore: 85, pullRequestUrl: 'https://github.com/acme/nodegoat/pull/7' },
+      summary: {
+        redGreen: 'unknown',
+        trustScore: 85,
+        pullRequestUrl: 'https://github.com/acme/nodegoat/pull/7',
+      },
     });
   });
 
@@ -102,6 +117,31 @@ describe('archivedStatus', () => {
   ])('says of $name where it is', ({ phaseRun, state, want }) => {
     const status = statusOf(phaseRun, { session: { id: 's1', state } });
     expect(conditionOf(status, 'SessionAdvanced')).toMatchObject(want);
+  });
+
+  test.each([
+    {
+      what: 'without a TTL',
+      ttl: undefined,
+      status: 'completed',
+      want: 'this PhaseRun stays until somebody deletes it',
+    },
+    {
+      what: 'that has not ended',
+      ttl: 600,
+      status: 'running',
+      want: 'this PhaseRun stays until the run has ended',
+    },
+    {
+      what: 'with a TTL',
+      ttl: 600,
+      status: 'failed',
+      want: 'this PhaseRun is deleted after 2026-02-11T10:10:00Z, or earlier where there are many',
+    },
+  ] as const)('says what becomes of a PhaseRun $what', ({ ttl, status, want }) => {
+    const spec = ttl === undefined ? {} : { ttlSecondsAfterArchived: ttl };
+    const told = conditionOf(statusOf(makePhaseRun({ spec, result: { status } })), 'Archived');
+    expect(told?.message).toBe(`committed as execution e1 of validation_executions; ${want}`);
   });
 
   test('of a run that stored nothing has no session', () => {

@@ -1,6 +1,7 @@
 import { compact } from '../domain/compact.ts';
+import { isFinished } from '../domain/phase.ts';
 import type { ArchivableRun, ArchivedRun } from '../domain/run.ts';
-import { planSession } from '../domain/session.ts';
+import { planSession, type SessionOutcome } from '../domain/session.ts';
 import { setCondition } from '../kube/conditions.ts';
 import type {
   AcceptedReason,
@@ -21,8 +22,8 @@ export function archivedStatus(
   now: Date,
 ): PhaseRunStatus {
   const { executionId, sha256, committedAt, order, incarnation, session } = outcome;
-  const { vulnerabilities, validated, trustScore, pullRequestUrl } = run.derived;
-  const [reason, message] = ARCHIVED[outcome.disposition];
+  const { vulnerabilities, validated, redGreen, trustScore, pullRequestUrl } = run.derived;
+  const hasTests = run.phase !== 'scan';
   return compact({
     observedGeneration: phaseRun.metadata.generation,
     conditions: conditions(phaseRun, now, [
@@ -30,16 +31,16 @@ export function archivedStatus(
         type: 'Accepted',
         status: 'True',
         reason: 'Accepted',
-        message: 'the run belongs to a customer and can be kept',
+        message: `the run belongs to customer ${run.customerId}`,
       },
-      { type: 'Archived', status: 'True', reason, message: `${message} ${executionId}` },
+      archivedCondition(phaseRun, run, outcome),
       sessionCondition(run, session),
     ]),
     archive: compact({ executionId, sha256, committedAt, order, incarnation }),
     session,
     summary: run.payloadIsGone
       ? phaseRun.status?.summary
-      : compact({ vulnerabilities, validated, trustScore, pullRequestUrl }),
+      : compact({ vulnerabilities, validated, ...(hasTests && { redGreen }), trustScore, pullRequestUrl }),
   });
 }
 
@@ -80,6 +81,26 @@ const ARCHIVED: Readonly<Record<ArchivedRun['disposition'], readonly [ArchivedRe
   purged: ['Purged', 'past its retention, nothing stored again for execution'],
 };
 
+function archivedCondition(phaseRun: PhaseRun, run: ArchivableRun, outcome: ArchivedRun): Statement {
+  const { disposition, executionId } = outcome;
+  const [reason, message] = ARCHIVED[disposition];
+  return {
+    type: 'Archived',
+    status: 'True',
+    reason,
+    message: `${message} ${executionId} of ${run.phase}_executions; ${fateOf(phaseRun, run, outcome)}`,
+  };
+}
+
+/** What becomes of the PhaseRun; the row stays. */
+function fateOf({ spec }: PhaseRun, { status }: ArchivableRun, { committedAt }: ArchivedRun): string {
+  const { ttlSecondsAfterArchived } = spec;
+  if (ttlSecondsAfterArchived === undefined) return 'this PhaseRun stays until somebody deletes it';
+  if (!isFinished(status)) return 'this PhaseRun stays until the run has ended';
+  const at = new Date(Date.parse(committedAt) + ttlSecondsAfterArchived * 1000);
+  return `this PhaseRun is deleted after ${at.toISOString().slice(0, 19)}Z, or earlier where there are many`;
+}
+
 function sessionCondition(run: ArchivableRun, session: ArchivedRun['session']): Statement {
   const type = 'SessionAdvanced';
   if (session === undefined) {
@@ -91,12 +112,17 @@ function sessionCondition(run: ArchivableRun, session: ArchivedRun['session']): 
     };
   }
   const { target, outcome } = planSession(run);
-  const note = outcome === 'unproven' ? ': the result is unproven, so more work is expected' : '';
-  const message = `session ${session.id} is ${session.state}${note}`;
+  const message = `session ${session.id} is ${session.state}`;
   return session.state === target
-    ? { type, status: 'True', reason: 'Advanced', message }
+    ? { type, status: 'True', reason: 'Advanced', message: `${message}${outcome ? OUTCOMES[outcome] : ''}` }
     : { type, status: 'False', reason: 'Unchanged', message: `${message}; this run called for ${target}` };
 }
+
+const OUTCOMES: Readonly<Record<SessionOutcome, string>> = {
+  fixed: ': the issue is fixed',
+  false_positive: ': the finding was a false positive',
+  unproven: ': the result is unproven, so more work is expected',
+};
 
 function conditions(
   { metadata, status }: PhaseRun,

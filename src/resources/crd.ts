@@ -44,6 +44,7 @@ const PRINTER_COLUMNS = [
   { name: 'Issue', type: 'integer', jsonPath: '.spec.issueNumber' },
   { name: 'Status', type: 'string', jsonPath: '.spec.result.status' },
   { name: 'Session', type: 'string', jsonPath: '.status.session.state' },
+  { name: 'RedGreen', type: 'string', jsonPath: '.status.summary.redGreen', priority: 1 },
   { name: 'Trust', type: 'number', jsonPath: '.status.summary.trustScore' },
   { name: 'Archived', type: 'string', jsonPath: '.status.conditions[?(@.type=="Archived")].status' },
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },

@@ -68,6 +68,13 @@ const summary = z
       .boolean()
       .exactOptional()
       .describe('Whether the vulnerability was confirmed; never true when its RED tests pass.'),
+    redGreen: z
+      .enum(['proven', 'inverted', 'unproven', 'unknown'])
+      .exactOptional()
+      .describe(
+        'What the RED tests say. Of a validation: proven when they fail on the vulnerable commit, inverted when they pass there. ' +
+          'Of a mitigation: proven when the fix makes them pass, unproven when it does not.',
+      ),
     trustScore: z
       .number()
       .min(0)
