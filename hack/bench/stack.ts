@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { installPhaseRuns } from '../../src/cli/dev-install.ts';
-import { type DevTenant, ensureTenant } from '../../src/cli/dev-tenants.ts';
+import { type DevTenant, ensureDevTenant } from '../../src/cli/dev-tenants.ts';
 import { startKubernetes } from '../../src/embedded/kubernetes.ts';
 import { ensureKubernetesAssets, type KubernetesAssets } from '../../src/embedded/kubernetes-assets.ts';
 import { startPostgres } from '../../src/embedded/postgres.ts';
@@ -87,7 +87,7 @@ async function startStack(
   opened.defer(() => database.close());
   const kubernetes = createKubeClient({ kind: 'kubeconfig', path: kubeconfig }, { logger });
   opened.defer(() => kubernetes.close());
-  const tenant = await ensureTenant(database.pool, TENANT);
+  const tenant = await ensureDevTenant(database.pool, TENANT);
   await installPhaseRuns(kubeconfig, { [TENANT]: tenant.customerId });
   await installTwinKind(kubernetes);
   signal.throwIfAborted();

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import { type Customer, createCustomer, listCustomers } from '../store/customers.ts';
+import { type Customer, listCustomers } from '../store/customers.ts';
 import { DatabaseError } from '../store/errors.ts';
 import { helpFooter, parseName, shellWord } from './arguments.ts';
-import { changeAudited } from './audited.ts';
+import { createCustomerAudited } from './audited-changes.ts';
 import { requireCustomer } from './customer-reference.ts';
 import { CommandFailure } from './failure.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
@@ -40,18 +40,14 @@ function subcommand(name: string, description: string, example: string): Command
 }
 
 async function create(name: string, { output }: Options): Promise<void> {
-  const customer = await withDatabase((connection) =>
-    changeAudited(
-      connection,
-      (transaction) => createCustomer(transaction, name),
-      ({ id }) => ({ customerId: id, eventType: 'customer.created', metadata: { name } }),
-    ),
-  ).catch((error: unknown) => {
-    if (!(error instanceof DatabaseError) || error.kind !== 'conflict') throw error;
-    throw new CommandFailure(`there is a customer ${JSON.stringify(name)} already`, {
-      advice: `See it with: phaserun admin customer get ${shellWord(name)}`,
-    });
-  });
+  const customer = await withDatabase((connection) => createCustomerAudited(connection, name)).catch(
+    (error: unknown) => {
+      if (!(error instanceof DatabaseError) || error.kind !== 'conflict') throw error;
+      throw new CommandFailure(`there is a customer ${JSON.stringify(name)} already`, {
+        advice: `See it with: phaserun admin customer get ${shellWord(name)}`,
+      });
+    },
+  );
   print(render(output, LISTING, [customer], customer));
 }
 

@@ -15,7 +15,7 @@ import {
   verifyForgeAccount,
 } from '../store/forge-accounts.ts';
 import { forgeOption, helpFooter, shellWord } from './arguments.ts';
-import { changeAudited } from './audited.ts';
+import { type AccountDraft, changeAccountAudited } from './audited-changes.ts';
 import { customerOption, requireCustomer } from './customer-reference.ts';
 import { CommandFailure } from './failure.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
@@ -111,16 +111,19 @@ async function verify(namespace: string, options: VerifyOptions): Promise<void> 
       exitCode: 2,
     });
   const verifying = changeAccount('verified', namespace, options, verifyForgeAccount);
-  const account = await verifying.catch((error: unknown) => {
-    const cause = error instanceof DatabaseError ? error.cause : undefined;
-    if (!(cause instanceof ForgeAccountTakenError)) throw error;
-    throw new CommandFailure(cause.message, {
-      advice:
-        'To move it, remove it from the other customer first. They are all in: phaserun admin customer list',
-    });
-  });
+  const account = await verifying.catch(explainTaken);
   if (account === null) throw notClaimed(namespace, options);
   print(render(options.output, LISTING, [account], account));
+}
+
+/** For the catch of what verifies an account. @throws {CommandFailure} where it is another customer's, else what it is given */
+export function explainTaken(error: unknown): never {
+  const cause = error instanceof DatabaseError ? error.cause : undefined;
+  if (!(cause instanceof ForgeAccountTakenError)) throw error;
+  throw new CommandFailure(cause.message, {
+    advice:
+      'To move it, remove it from the other customer first. They are all in: phaserun admin customer list',
+  });
 }
 
 async function remove(namespace: string, options: AccountOptions): Promise<void> {
@@ -144,7 +147,7 @@ async function list({ customer, output }: ListOptions): Promise<void> {
 type AccountWork<T> = (
   connection: Connection,
   customerId: Customer['id'],
-  account: { readonly forge: Forge; readonly namespace: string; readonly ownerId?: string },
+  account: AccountDraft,
 ) => Promise<T>;
 
 /** @param work answers null or false where there is nothing to change */
@@ -159,14 +162,7 @@ async function changeAccount<T>(
   requireNamespaceName(forge, namespace);
   return withDatabase(async (connection) => {
     const { id: customerId } = await requireCustomer(connection, customer);
-    return changeAudited(
-      connection,
-      (transaction) => work(transaction, customerId, account),
-      (changed) =>
-        changed === null || changed === false
-          ? undefined
-          : { customerId, eventType: `forge_account.${verb}`, metadata: account },
-    );
+    return changeAccountAudited(connection, verb, customerId, account, work);
   });
 }
 

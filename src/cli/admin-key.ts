@@ -1,15 +1,9 @@
 import { Command, Option } from 'commander';
-import {
-  type ApiKeyRow,
-  createApiKey,
-  listApiKeys,
-  type NewApiKey,
-  revokeApiKey,
-  rotateApiKey,
-} from '../store/api-keys.ts';
+import { type ApiKeyRow, listApiKeys, type NewApiKey, rotateApiKey } from '../store/api-keys.ts';
 import { SCOPES, type Scope } from '../store/principal.ts';
 import { helpFooter, integerBetween, parseName, shellWord } from './arguments.ts';
 import { changeAudited } from './audited.ts';
+import { createKeyAudited, revokeKeyAudited } from './audited-changes.ts';
 import { customerOption } from './customer-reference.ts';
 import { CommandFailure } from './failure.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
@@ -42,6 +36,13 @@ export function adminKeyCommand(): Command {
     .addCommand(rotateCommand());
 }
 
+/** `--scope`; commands read it as `scope`. */
+export function scopeOption(): Option {
+  return new Option('--scope <scope...>', 'what it is good for; may be repeated')
+    .choices(SCOPES)
+    .default(DEFAULT_SCOPES);
+}
+
 function createCommand(): Command {
   return subcommand('create', 'Makes a key and prints it to stdout, this once.', [
     'phaserun admin key create --customer acme',
@@ -49,11 +50,7 @@ function createCommand(): Command {
     'phaserun admin key create --customer acme -o json | jq -r .apiKey | gh secret set RSOLV_API_KEY',
   ])
     .option('--name <name>', 'to tell keys apart', parseName, 'default')
-    .addOption(
-      new Option('--scope <scope...>', 'what it is good for; may be repeated')
-        .choices(SCOPES)
-        .default(DEFAULT_SCOPES),
-    )
+    .addOption(scopeOption())
     .option('--expires-in-days <days>', 'when it ends by itself', integerBetween(1, 36_500))
     .action(create);
 }
@@ -87,15 +84,7 @@ async function create({ customer, name, scope, expiresInDays, output }: CreateOp
   const expiresAt = expiresInDays === undefined ? {} : { expiresAt: daysFromNow(expiresInDays) };
   const scopes = [...new Set(scope)];
   const key = await withCustomer(customer, (connection, customerId) =>
-    changeAudited(
-      connection,
-      (transaction) => createApiKey(transaction, { customerId, name, scopes, ...expiresAt }),
-      ({ id }) => ({
-        customerId,
-        eventType: 'api_key.created',
-        metadata: { keyId: id, name, scopes, ...expiresAt },
-      }),
-    ),
+    createKeyAudited(connection, { customerId, name, scopes, ...expiresAt }),
   );
   printNewKey(key, output);
 }
@@ -126,12 +115,7 @@ async function rotate(
 
 async function revoke(keyId: string, { customer, output }: ListOptions): Promise<void> {
   const key = await withCustomer(customer, (connection, customerId) =>
-    changeAudited(
-      connection,
-      (transaction) => revokeApiKey(transaction, customerId, keyId),
-      (revoked) =>
-        revoked === null ? undefined : { customerId, eventType: 'api_key.revoked', metadata: { keyId } },
-    ),
+    revokeKeyAudited(connection, customerId, keyId),
   );
   if (key === null) throw noSuchKey(keyId, customer, 'of this id');
   print(render(output, LISTING, [key], key));

@@ -1,17 +1,13 @@
 import { Command } from 'commander';
 import { z } from 'zod';
 import { compact } from '../domain/compact.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { hasStatus } from '../kube/kube-error.ts';
-import type { KubeObject } from '../kube/kube-object.ts';
-import type { KubeResource } from '../kube/resource.ts';
 import { CUSTOMER_ID_ANNOTATION } from '../resources/annotations.ts';
 import { customerOfNamespace, type Namespace } from '../resources/namespace-binding.ts';
 import { findCustomer } from '../store/customers.ts';
 import { helpFooter } from './arguments.ts';
 import { appendAdminEvent } from './audited.ts';
 import { requireCustomer } from './customer-reference.ts';
-import { CommandFailure } from './failure.ts';
+import { bindingAnnotation, bindNamespace, namespacesOf, requireNamespace } from './namespace-binding.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
 import { DATABASE_ENVIRONMENT, requireDatabaseUrl, withDatabase } from './with-database.ts';
 import { KUBERNETES_ENVIRONMENT, withKubernetes } from './with-kubernetes.ts';
@@ -54,23 +50,13 @@ interface BindOptions {
 }
 
 async function bind(name: string, { customer, overwrite, output }: BindOptions): Promise<void> {
-  const { id } = await withDatabase((connection) => requireCustomer(connection, customer));
-  const bound = await withKubernetes(async (client) => {
-    const namespaces = namespacesOf(client);
-    const before = await requireNamespace(namespaces, name);
-    const owner = customerOfNamespace(before);
-    if (owner !== undefined && owner !== id && !overwrite) {
-      throw new CommandFailure(`namespace ${name} is bound to customer ${owner}`, {
-        advice: 'Add --overwrite to take it from that customer; runs that are archived stay whose they were.',
-      });
-    }
-    // With the version that was looked at: a binding made since is not overwritten by accident.
-    const { resourceVersion } = before.metadata;
-    return namespaces.mergePatch({ name }, { metadata: { resourceVersion, ...annotation(id) } });
+  const bound = await withDatabase(async (connection) => {
+    const { id: customerId } = await requireCustomer(connection, customer);
+    return withKubernetes((client) =>
+      bindNamespace(connection, client, name, { customerId, overwrite: overwrite ?? false }),
+    );
   });
-  const event = { customerId: id, eventType: 'namespace.bound', metadata: { namespace: name } };
-  await withDatabase((connection) => appendAdminEvent(connection, event));
-  print(render(output, LISTING, [toBinding(bound)], toBinding(bound)));
+  print(render(output, LISTING, [toBinding(bound.value)], toBinding(bound.value)));
 }
 
 function unbindCommand(): Command {
@@ -92,7 +78,7 @@ async function unbind(name: string): Promise<void> {
   const owner = await withKubernetes(async (client) => {
     const namespaces = namespacesOf(client);
     const before = await requireNamespace(namespaces, name);
-    await namespaces.mergePatch({ name }, { metadata: annotation(null) });
+    await namespaces.mergePatch({ name }, { metadata: bindingAnnotation(null) });
     return customerOfNamespace(before);
   });
   await withDatabase(async (connection) => {
@@ -129,42 +115,12 @@ function listCommand(): Command {
     });
 }
 
-type KubeNamespace = Namespace & KubeObject;
-
-function namespacesOf(client: KubeClient): KubeResource<KubeNamespace> {
-  return client.resource({
-    group: '',
-    version: 'v1',
-    kind: 'Namespace',
-    plural: 'namespaces',
-    namespaced: false,
-  });
-}
-
-async function requireNamespace(
-  namespaces: KubeResource<KubeNamespace>,
-  name: string,
-): Promise<KubeNamespace> {
-  try {
-    return await namespaces.get({ name });
-  } catch (error) {
-    if (!hasStatus(error, 404)) throw error;
-    throw new CommandFailure(`there is no Kubernetes namespace ${name}`, {
-      advice: `Create it with: kubectl create namespace ${name}`,
-    });
-  }
-}
-
-function annotation(customerId: string | null) {
-  return { annotations: { [CUSTOMER_ID_ANNOTATION]: customerId } };
-}
-
 interface Binding {
   readonly namespace: string;
   readonly customerId: string | undefined;
 }
 
-function toBinding(namespace: KubeNamespace): Binding {
+function toBinding(namespace: Namespace): Binding {
   return { namespace: namespace.metadata.name, customerId: customerOfNamespace(namespace) };
 }
 

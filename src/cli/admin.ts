@@ -7,13 +7,14 @@ import { adminLegalHoldCommand } from './admin-legal-hold.ts';
 import { adminNamespaceCommand } from './admin-namespace.ts';
 import { adminProfileCommand } from './admin-profile.ts';
 import { adminRetentionCommand } from './admin-retention.ts';
+import { adminTenantCommand } from './admin-tenant.ts';
 import { adminWebhookCommand } from './admin-webhook.ts';
 
 /** `admin`: who may do what. It talks to Postgres and Kubernetes itself, so it works without the API. */
 export function adminCommand(): Command {
   return new Command('admin')
     .summary(
-      'manage customers, keys, forge accounts, namespaces, profiles, webhooks, the audit and retention',
+      'manage tenants, customers, keys, forge accounts, namespaces, profiles, webhooks, the audit and retention',
     )
     .description(
       'Manages who may do what: customers, the API keys of their runners, the forge accounts whose repositories they ' +
@@ -21,6 +22,7 @@ export function adminCommand(): Command {
         'where customers are told of what happens, and whether the audit is intact; and how long ' +
         'results are kept.',
     )
+    .addCommand(adminTenantCommand())
     .addCommand(adminCustomerCommand())
     .addCommand(adminKeyCommand())
     .addCommand(adminForgeAccountCommand())
@@ -35,6 +37,9 @@ export function adminCommand(): Command {
 
 const FIRST_STEPS = `
 A new customer, from nothing to the first result:
+  phaserun admin tenant create acme --forge-account github/acme --namespace acme
+
+The same, step by step:
   phaserun admin customer create acme
   phaserun admin forge-account add acme --customer acme --forge github
   phaserun admin forge-account verify acme --customer acme --forge github

@@ -14,7 +14,7 @@ import { playDemo } from './demo.ts';
 import { type DevFile, readDevFile, writeDevFile } from './dev-file.ts';
 import { installPhaseRuns } from './dev-install.ts';
 import { DevProgress } from './dev-progress.ts';
-import { ensureTenant } from './dev-tenants.ts';
+import { ensureDevTenant } from './dev-tenants.ts';
 import { note, print } from './output.ts';
 import type { RunningProcess } from './running-process.ts';
 import { serveUntilSignalled } from './serve.ts';
@@ -126,8 +126,8 @@ async function prepare(
     logger: { info: () => undefined, warn: () => undefined },
   });
   try {
-    const first = await ensureTenant(database.pool, TENANTS.first, known?.apiKey);
-    const second = await ensureTenant(database.pool, TENANTS.second, known?.second.apiKey);
+    const first = await ensureDevTenant(database.pool, TENANTS.first, known?.apiKey);
+    const second = await ensureDevTenant(database.pool, TENANTS.second, known?.second.apiKey);
     await installPhaseRuns(stack.kubernetes.kubeconfigPath, { [TENANTS.first]: first.customerId });
     return {
       apiUrl: `http://127.0.0.1:${port}`,

@@ -83,6 +83,6 @@ function adviseDatabase({ kind, sqlstate }: DatabaseError): string | undefined {
 function adviseKube({ status }: KubeError): string | undefined {
   if (status === 0) return 'Check KUBECONFIG. This must work with it: kubectl get namespaces';
   return status === 401 || status === 403
-    ? 'The kubeconfig needs get, list and patch on namespaces.'
+    ? 'Whoever the kubeconfig is of needs the right that is named there.'
     : undefined;
 }

@@ -33,8 +33,13 @@ const columns = sql.fragment`
   id, name, scopes,
   created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt", last_used_at AS "lastUsedAt"`;
 
-export async function createApiKey(connection: Connection, options: ApiKeyOptions): Promise<NewApiKey> {
-  const { apiKey, keyId, secretSha256 } = makeApiKey();
+/** @param made what the key is to be; default: a new one */
+export async function createApiKey(
+  connection: Connection,
+  options: ApiKeyOptions,
+  made: ReturnType<typeof makeApiKey> = makeApiKey(),
+): Promise<NewApiKey> {
+  const { apiKey, keyId, secretSha256 } = made;
   const row = await connection.one(sql.prepared('create_api_key', apiKeyRow)`
     INSERT INTO api_keys (id, customer_id, name, secret_sha256, scopes, expires_at)
     VALUES (

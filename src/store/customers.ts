@@ -14,6 +14,16 @@ export function createCustomer(connection: Connection, name: string): Promise<Cu
   `);
 }
 
+/**
+ * Waits until nobody else sets up the customer of this name, and keeps it so to the end of the transaction; whether there is
+ * one already makes no difference.
+ */
+export async function lockTenant(transaction: Connection, name: string): Promise<void> {
+  await transaction.query(sql.prepared('lock_tenant', z.object({}))`
+    SELECT FROM pg_advisory_xact_lock(hashtextextended(${`tenant/${name}`}, 0))
+  `);
+}
+
 export function findCustomer(connection: Connection, customerId: string): Promise<Customer | null> {
   return connection.maybeOne(sql.prepared('find_customer', customer)`
     SELECT ${columns} FROM customers WHERE id = ${customerId}

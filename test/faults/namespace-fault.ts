@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'slonik';
 import { z } from 'zod';
-import { ensureTenant } from '../../src/cli/dev-tenants.ts';
+import { ensureDevTenant } from '../../src/cli/dev-tenants.ts';
 import { CUSTOMER_ID_ANNOTATION } from '../../src/resources/annotations.ts';
 import type { Fault, FaultContext } from './fault.ts';
 import type { World } from './world.ts';
@@ -18,7 +18,7 @@ export const NAMESPACE_FAULT: Fault = {
   async run(context) {
     const { world, history } = context;
     const name = `doomed-${randomUUID().slice(0, 8)}`;
-    const { customerId, apiKey } = await ensureTenant(world.pool, name);
+    const { customerId, apiKey } = await ensureDevTenant(world.pool, name);
     const metadata = { name, annotations: { [CUSTOMER_ID_ANNOTATION]: customerId } };
     await world.kube.request({ method: 'POST', path: NAMESPACES, body: { metadata } });
     // Until the replicas have heard of it, they would store elsewhere.

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { execFile } from 'node:child_process';
 import { installPhaseRuns } from '../../src/cli/dev-install.ts';
-import { type DevTenant, ensureTenant } from '../../src/cli/dev-tenants.ts';
+import { type DevTenant, ensureDevTenant } from '../../src/cli/dev-tenants.ts';
 import { createKubeClient, type KubeClient } from '../../src/kube/client.ts';
 import { createDatabase, type Database } from '../../src/store/database.ts';
 import { createWebhookSubscription } from '../../src/store/webhook-subscriptions.ts';
@@ -153,7 +153,7 @@ const ROLE_ENVIRONMENT = {
 async function makeTenants(pool: Database['pool'], count: number): Promise<DevTenant[]> {
   const tenants: DevTenant[] = [];
   for (let index = 1; index <= count; index += 1) {
-    const tenant = await ensureTenant(pool, `tenant-${index}`);
+    const tenant = await ensureDevTenant(pool, `tenant-${index}`);
     const { customerId } = tenant;
     const secret = randomBytes(32);
     const url = 'http://127.0.0.1:9/';

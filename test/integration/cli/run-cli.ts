@@ -14,6 +14,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly stdin?: string | Uint8Array;
+  /** The process is killed where it is once this resolves. */
+  readonly killWhen?: Promise<unknown>;
 }
 
 const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
@@ -28,6 +30,7 @@ export async function runCli(args: readonly string[], options: CliOptions = {}):
     // The program may end without having read its input.
   });
   child.stdin.end(options.stdin ?? '');
+  void options.killWhen?.then(() => child.kill('SIGKILL'));
   const ended = new Promise<number | null>((resolve, reject) => {
     child.on('error', reject).on('close', resolve);
   });
