@@ -63,7 +63,10 @@ export function createInboxJobs(options: InboxPublisherOptions): readonly Backgr
   ];
 }
 
-/** Publishes until nothing is due, the signal aborts, or Kubernetes turns out to be away. */
+/**
+ * Publishes until nothing is due, the signal aborts, or Kubernetes turns out to be away. Whenever a slot is done another one
+ * has its turn: were they taken in rounds, each store would wait for the longest slot, and its runner meanwhile send the next.
+ */
 async function publishAll(options: InboxPublisherOptions, signal: AbortSignal): Promise<void> {
   const { pool, namespaces, defaultNamespace } = options;
   if (!(await hasDueInboxRuns(pool))) return;
@@ -74,16 +77,28 @@ async function publishAll(options: InboxPublisherOptions, signal: AbortSignal): 
     namespace !== undefined && names.has(namespace)
       ? namespace
       : (namespaceOfCustomer(known, customerId) ?? defaultNamespace);
-  while (!signal.aborted) {
-    const claims = await claimInboxRuns(pool, { slots: SLOTS, leaseSeconds: LEASE_SECONDS });
-    const slots = await Promise.allSettled(
-      claims.map((stores) => publishSlot(options, stores, { namespaceOf, signal })),
-    );
-    const failed = slots.find(isRejected);
-    if (failed !== undefined) throw failed.reason;
-    const isAway = slots.some((result) => result.status === 'fulfilled' && result.value === 'away');
-    if (claims.length === 0 || isAway) return;
+  const underWay = new Set<Promise<void>>();
+  const ended: { readonly failures: unknown[]; isAway: boolean } = { failures: [], isAway: false };
+  const publish = async (stores: readonly ClaimedInboxRun[]) => {
+    try {
+      const result = await publishSlot(options, stores, { namespaceOf, signal });
+      ended.isAway ||= result === 'away';
+    } catch (error) {
+      ended.failures.push(error);
+    }
+  };
+  while (!signal.aborted && !ended.isAway && ended.failures.length === 0) {
+    const free = SLOTS - underWay.size;
+    const claims = await claimInboxRuns(pool, { slots: free, leaseSeconds: LEASE_SECONDS });
+    for (const stores of claims) {
+      const slot = publish(stores).finally(() => underWay.delete(slot));
+      underWay.add(slot);
+    }
+    if (underWay.size === 0) return;
+    await Promise.race(underWay);
   }
+  await Promise.all(underWay);
+  if (ended.failures.length > 0) throw ended.failures[0];
 }
 
 /** Publishes stores of one slot one after another, as far as they go and the time of their lease allows. */
@@ -139,10 +154,6 @@ async function attempt(
     logger.warn({ err: error, ...named, retryInSeconds }, 'what the inbox holds cannot be published yet');
     return isAway ? 'away' : 'postponed';
   }
-}
-
-function isRejected(result: PromiseSettledResult<unknown>): result is PromiseRejectedResult {
-  return result.status === 'rejected';
 }
 
 function undefinedWhileAway(error: unknown): undefined {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { createInboxJobs } from '../../../src/controller/inbox-publisher.ts';
 import { phaseRunName, slotOf } from '../../../src/domain/slot.ts';
 import { createKubeClient } from '../../../src/kube/client.ts';
-import { createPhaseRunWriter } from '../../../src/kube/phase-run-writer.ts';
+import { createPhaseRunWriter, type PhaseRunWriter } from '../../../src/kube/phase-run-writer.ts';
 import { NAMESPACES, type Namespace } from '../../../src/resources/namespace-binding.ts';
 import { PHASE_RUNS, type PhaseRun } from '../../../src/resources/phase-run.ts';
 import { archiveRun } from '../../../src/store/archive.ts';
@@ -38,10 +38,10 @@ beforeEach(async () => {
 });
 
 /** One round of a leader of its own. */
-async function publish(): Promise<void> {
+async function publish(phaseRuns: PhaseRunWriter = createPhaseRunWriter(client)): Promise<void> {
   const [job] = createInboxJobs({
     pool,
-    phaseRuns: createPhaseRunWriter(client),
+    phaseRuns,
     namespaces: client.resource<Namespace>(NAMESPACES),
     defaultNamespace: 'default',
     metrics: createMetrics({ defaultMetrics: false }),
@@ -105,12 +105,31 @@ test('a store whose PhaseRun is gone and whose row is there is done', async () =
   expect(await waiting()).toBe(0);
 });
 
+test('a slot that takes long holds up no other, nor what comes for it meanwhile', async () => {
+  const slow = await keepInbox(pool, { customerId });
+  await keepInbox(pool, { customerId, request: { issueNumber: 1 } });
+  const writer = createPhaseRunWriter(client);
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  let quick = 0;
+  await publish({
+    ...writer,
+    async create(draft, deadline) {
+      if (draft.spec.runId === slow.storeId) await gate;
+      else if (++quick === 2) open();
+      else await keepInbox(pool, { customerId, data: { n: 2 }, request: { issueNumber: 1 } });
+      return writer.create(draft, deadline);
+    },
+  });
+  expect(await waiting()).toBe(0);
+  expect(await phaseRuns()).toHaveLength(3);
+});
+
 test('many leaders at once publish each store once, at its place', async () => {
   const stores = [];
   for (let n = 0; n < 20; n += 1) {
     stores.push(await keepInbox(pool, { customerId, data: { n }, request: { issueNumber: 1 + (n % 4) } }));
   }
-  await Promise.all([1, 2, 3, 4].map(publish));
+  await Promise.all([1, 2, 3, 4].map(() => publish()));
   await publish();
   expect(await waiting()).toBe(0);
   const runs = await phaseRuns();
