@@ -69,7 +69,9 @@ export async function answerStore(
   if (key === undefined || !request.server.idempotency.enabled) {
     return sendAnswer(reply, await store(admitted));
   }
-  const { kind, answer } = await storeOnce(request, { key, admitted, gate: deps.outage.gate }, store);
+  const { storedAt } = call;
+  const keyed = { key, admitted, gate: deps.outage.gate, storedAt };
+  const { kind, answer } = await storeOnce(request, keyed, store);
   return kind === 'replayed' ? replayAnswer(reply, answer) : sendAnswer(reply, answer);
 }
 

@@ -5,6 +5,7 @@ import { keyedRunId } from '../domain/keyed-run-id.ts';
 import type { Connection } from '../store/database.ts';
 import type { KeptAnswer } from '../store/idempotency.ts';
 import {
+  backdateIdempotencyKey,
   type Claim,
   claimIdempotencyKey,
   releaseIdempotencyClaim,
@@ -23,6 +24,8 @@ export interface KeyedStore {
   readonly key: string;
   readonly admitted: LetIn;
   readonly gate: DatabaseGate;
+  /** RFC 3339: when it was stored elsewhere, if it was. */
+  readonly storedAt?: string | undefined;
 }
 
 /** Longer than a store ever takes; a process that dies keeps its retry waiting for no longer. */
@@ -35,9 +38,9 @@ const STATEMENT_MS = 3_000;
  * first, and with the key decides id and place of the run: whatever happens between the two, the next try ends in the same run.
  * @throws ProblemError 409 or 422, and whatever `store` throws that is not kept
  */
-export function storeOnce(
+export async function storeOnce(
   request: FastifyRequest,
-  { key, admitted, gate }: KeyedStore,
+  { key, admitted, gate, storedAt }: KeyedStore,
   store: Store,
 ): Promise<Answered> {
   const { database, ...deps } = request.server.idempotency;
@@ -49,6 +52,11 @@ export function storeOnce(
     ttlSeconds: deps.ttlSeconds,
   };
   const runId = keyedRunId({ customerId, key, fingerprint: once.fingerprint });
+  if (storedAt !== undefined) {
+    await gate.ask(STATEMENT_MS, () =>
+      backdateIdempotencyKey(database.pool, once.scope, { ...once, storedAt }),
+    );
+  }
   return guard(deps, once, async () => {
     if (admitted.admission === undefined) return storeUnplaced(store, { ...admitted, runId });
     const claims = createClaims(database.pool, gate, once, request.log);

@@ -92,6 +92,21 @@ function readClaim({ claimedOrder, isStored, found }: z.infer<typeof claimRow>):
   return { kind: 'kept', answer: found.answer };
 }
 
+/**
+ * Notes that what came with this key was stored elsewhere at `storedAt`, RFC 3339. An earlier try of it may have come through
+ * later than that, as from a replica that was frozen: it is no newer for it than what was stored elsewhere since.
+ */
+export async function backdateIdempotencyKey(
+  connection: Connection,
+  scope: IdempotencyScope,
+  { fingerprint, storedAt }: Pick<ClaimRequest, 'fingerprint'> & { readonly storedAt: string },
+): Promise<void> {
+  await connection.query(sql.prepared('backdate_idempotency_key', z.object({}))`
+    UPDATE idempotency_keys SET created_at = ${storedAt}::timestamptz
+    WHERE ${isOf(scope)} AND fingerprint_sha256 = decode(${fingerprint}, 'hex') AND created_at > ${storedAt}::timestamptz
+  `);
+}
+
 /** Keeps the answer of a store that was claimed. */
 export async function settleIdempotencyClaim(
   connection: Connection,

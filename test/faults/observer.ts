@@ -89,7 +89,8 @@ export function startObserver({ kube, pool }: Pick<World, 'kube' | 'pool'>, hist
   };
 }
 
-function summarise({ metadata, status }: PhaseRun): Seen {
+/** What a PhaseRun says of itself. */
+export function summarise({ metadata, status }: PhaseRun): Seen {
   const current = (type: string) =>
     status?.conditions?.find(
       (condition) => condition.type === type && condition.observedGeneration === metadata.generation,

@@ -61,3 +61,30 @@ test('what a runner kept does not hide what another has stored since', async () 
   const known = await late.online.retrievePhaseResults(where.repo, 7, 'c0ffee');
   expect(known).toEqual({ validation: { 'issue-7': { by: 'other' } } });
 });
+
+test('one that a frozen replica takes up after its runner gave up does not pass what the runner kept since', async () => {
+  const where = subject();
+  const send = async (n: number, secondsAgo?: number) => {
+    const answer = await fetch(`${api.url}/api/v1/phases/store`, {
+      method: 'POST',
+      headers: {
+        'x-api-key': apiKey,
+        'content-type': 'application/json',
+        'idempotency-key': `result-${n}`,
+        ...(secondsAgo !== undefined && {
+          'x-phase-stored-at': new Date(Date.now() - 1_000 * secondsAgo).toISOString(),
+        }),
+      },
+      body: JSON.stringify({ phase: 'validation', ...where, data: { n } }),
+    });
+    expect(answer.status).toBe(200);
+  };
+  // The first try, when the replica goes on; the runner then sends what it kept.
+  await send(1);
+  await send(1, 60);
+  await send(2, 30);
+  const runner = await makeRunner();
+  expect(await runner.online.retrievePhaseResults(where.repo, 7, 'c0ffee')).toEqual({
+    validation: { 'issue-7': { n: 2 } },
+  });
+});

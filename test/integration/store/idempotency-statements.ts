@@ -7,6 +7,7 @@ import {
   tryLockIdempotencyKey,
 } from '../../../src/store/idempotency.ts';
 import {
+  backdateIdempotencyKey,
   claimIdempotencyKey,
   releaseIdempotencyClaim,
   settleIdempotencyClaim,
@@ -26,6 +27,7 @@ export async function callIdempotencyStatements(pool: Connection, customerId: st
     leaseSeconds: 1,
     ttlSeconds: 60,
   });
+  await backdateIdempotencyKey(pool, scope, { fingerprint, storedAt: '2026-03-01T10:00:00.000Z' });
   await releaseIdempotencyClaim(pool, scope);
   await settleIdempotencyClaim(pool, scope, answer);
   await findIdempotencyRecord(pool, scope);
