@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, expect, inject, test } from 'vitest';
+import type { DatabaseError } from '../../../src/store/errors.ts';
 import { currentIncarnation } from '../../../src/store/incarnation.ts';
 import { DatabaseNewerError, listPendingMigrations, migrate } from '../../../src/store/migrate.ts';
 import { openDatabase } from './builders.ts';
@@ -14,12 +15,20 @@ afterAll(async () => {
 });
 
 async function emptyDatabase(): Promise<string> {
+  const { url, create } = futureDatabase();
+  await create();
+  return url;
+}
+
+function futureDatabase() {
   const name = `migrate_${randomBytes(6).toString('hex')}`;
-  await admin.query(`CREATE DATABASE ${name}`);
-  created.push(name);
   const url = new URL(inject('postgresUrl'));
   url.pathname = `/${name}`;
-  return url.href;
+  const create = async () => {
+    await admin.query(`CREATE DATABASE ${name}`);
+    created.push(name);
+  };
+  return { url: url.href, create };
 }
 
 test('several at once migrate once, and then nothing is pending', async () => {
@@ -52,6 +61,19 @@ test('a server that is not there is unavailable', async () => {
   const url = new URL(inject('postgresUrl'));
   url.pathname = '/nowhere';
   await expect(migrate(url.href)).rejects.toMatchObject({ kind: 'unavailable', sqlstate: '3D000' });
+});
+
+test('whoever waits for a server is let in once it lets anybody in', async () => {
+  const { url, create } = futureDatabase();
+  const refusals: (string | undefined)[] = [];
+  let creating: Promise<void> | undefined;
+  const onWait = ({ sqlstate }: DatabaseError) => {
+    refusals.push(sqlstate);
+    creating ??= create();
+  };
+  expect(await migrate(url, { waitMs: 60_000, onWait })).toContain('0001_spine');
+  expect(refusals[0]).toBe('3D000');
+  await creating;
 });
 
 test('each database has an incarnation of its own, which stays', async () => {
