@@ -1,12 +1,23 @@
-{{/* What the namespace standard "restricted" asks of a pod. Takes the id of its user. */}}
-{{- define "phaserun.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-fsGroup: {{ . }}
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile:
-  type: RuntimeDefault
+{{/* What all pods have: what the namespace standard "restricted" asks of them. Takes the id of the user: (list . 65532). */}}
+{{- define "phaserun.pod" -}}
+{{- $root := index . 0 -}}
+{{- $user := index . 1 -}}
+# Variables named after whatever Services the namespace has would be read as settings.
+enableServiceLinks: false
+{{- with $root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ $user }}
+  runAsGroup: {{ $user }}
+  fsGroup: {{ $user }}
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    type: RuntimeDefault
 {{- end -}}
 
 {{- define "phaserun.containerSecurity" -}}
@@ -52,15 +63,6 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- include "phaserun.selector" (list $root (index $ 1)) | nindent 8 }}
-  {{- end }}
-{{- end }}
-{{- end -}}
-
-{{- define "phaserun.pullSecrets" -}}
-{{- with .Values.imagePullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
   {{- end }}
 {{- end }}
 {{- end -}}
