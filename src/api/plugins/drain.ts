@@ -11,8 +11,8 @@ const LAST_REQUESTS_MS = 500;
  * or their time-out. Closed at once they would take along requests that are sent and not yet read, and runners would not know
  * whether these were stored.
  *
- * Connections that have never brought anything are closed after that moment, too. Node does not count them as idle, and would
- * wait for their headers, for 15 s and more.
+ * Connections that have never brought anything are closed after that moment, too. Node does not count them as idle, and
+ * watches no time-outs any more once it closes: it would wait until their clients hang up.
  */
 export function useDrain(app: FastifyInstance): void {
   const open = new Set<Socket>();
