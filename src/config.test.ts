@@ -90,4 +90,17 @@ describe('loadConfig', () => {
     expect(loadConfig(set).oidc).toEqual({ issuer: 'https://id.example', audience: 'phaserun' });
     expect(loadConfig({}).oidc).toBeUndefined();
   });
+
+  it('makes a login for dashboards where there is a password, under a name that Postgres does not keep for itself', () => {
+    expect(loadConfig({ DATABASE_READER_ROLE: 'grafana' }).readerRole).toBeUndefined();
+    const password = 'correct-horse';
+    expect(loadConfig({ DATABASE_READER_PASSWORD: password }).readerRole).toEqual({
+      name: 'phaserun_reader',
+      password,
+    });
+    expect(() => loadConfig({ DATABASE_READER_ROLE: 'pg_monitor' })).toThrow(/DATABASE_READER_ROLE/);
+    expect(() => loadConfig({ DATABASE_READER_PASSWORD: 'zwölf Zeichen' })).toThrow(
+      /DATABASE_READER_PASSWORD/,
+    );
+  });
 });

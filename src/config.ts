@@ -52,6 +52,14 @@ const retentionDays = z.string().transform((text, context) => {
 const environment = z.object({
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
   DATABASE_POOL_MAX: integer(1, 1000).default(5),
+  DATABASE_READER_ROLE: z
+    .string()
+    .regex(/^(?!pg_)[a-z_][a-z0-9_]{0,62}$/, 'must be a name of lower-case letters, digits and _, and no pg_')
+    .default('phaserun_reader'),
+  DATABASE_READER_PASSWORD: z
+    .string()
+    .regex(/^[!-~]{8,128}$/, 'must have 8 to 128 printable characters of ASCII')
+    .optional(),
   REDIS_URL: url(['redis:', 'rediss:']).optional(),
   KUBECONFIG: z.string().optional(),
   POD_NAMESPACE: dnsLabel.optional(),
@@ -147,6 +155,8 @@ export interface TraceSettings {
 export interface Config {
   readonly databaseUrl: string | undefined;
   readonly databasePoolMax: number;
+  /** A login for dashboards, which `migrate` makes; undefined: it leaves roles alone. */
+  readonly readerRole: { readonly name: string; readonly password: string } | undefined;
   readonly redisUrl: string | undefined;
   /** Path of a kubeconfig; undefined: in-cluster credentials, else `~/.kube/config`. */
   readonly kubeconfig: string | undefined;
@@ -207,6 +217,10 @@ export function loadConfig(variables: Readonly<Record<string, string | undefined
   return {
     databaseUrl: env.DATABASE_URL,
     databasePoolMax: env.DATABASE_POOL_MAX,
+    readerRole:
+      env.DATABASE_READER_PASSWORD === undefined
+        ? undefined
+        : { name: env.DATABASE_READER_ROLE, password: env.DATABASE_READER_PASSWORD },
     redisUrl: env.REDIS_URL,
     kubeconfig: env.KUBECONFIG,
     namespace: env.POD_NAMESPACE ?? 'phaserun-system',

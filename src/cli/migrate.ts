@@ -11,7 +11,7 @@ export function migrateCommand(): Command {
     .summary('bring the database up to date')
     .description(
       'Brings the schema of the database up to date, in one transaction. Safe to run at any time and by several at ' +
-        'once: what is done is not done again.',
+        'once: what is done is not done again. Then it makes the login of dashboards, where a password is set for it.',
     )
     .option(
       '--wait <seconds>',
@@ -39,7 +39,11 @@ function tellOnce(): (error: DatabaseError) => void {
 
 const HELP = helpFooter({
   examples: ['phaserun migrate', 'phaserun migrate --wait 120'],
-  environment: DATABASE_ENVIRONMENT,
+  environment: {
+    ...DATABASE_ENVIRONMENT,
+    DATABASE_READER_PASSWORD: 'of the login of dashboards; unset: no login is made or changed',
+    DATABASE_READER_ROLE: 'name of that login; default phaserun_reader',
+  },
 });
 
 const LISTING: Listing<string> = {
