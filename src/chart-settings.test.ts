@@ -7,6 +7,8 @@ import { loadConfig, VARIABLES } from './config.ts';
 const NOT_SETTINGS = [
   'DATABASE_URL',
   'DATABASE_POOL_MAX',
+  'DATABASE_READER_ROLE',
+  'DATABASE_READER_PASSWORD',
   'REDIS_URL',
   'KUBECONFIG',
   'POD_NAMESPACE',

@@ -9,9 +9,14 @@ const devFile = access.extend({
   /** Path. */
   kubeconfig: z.string(),
   databaseUrl: z.string(),
+  /** The same database for dashboards: the login sees the views `analytics_*` alone. */
+  readerUrl: z.string(),
   /** The Kubernetes namespace that is bound to the customer of `apiKey`. */
   namespace: z.string(),
-  metricsUrls: z.array(z.string()),
+  /** Of the API and of the controller. */
+  metricsUrls: z.tuple([z.string(), z.string()]),
+  /** Absent where the machine has no Prometheus. */
+  prometheusUrl: z.string().optional(),
   /** Another customer, to see that tenants never meet. */
   second: access,
 });

@@ -21,6 +21,15 @@ export class DevProgress {
     return result;
   }
 
+  /** The same for a part that the machine may not have. */
+  async duringIfThere<T>(step: string, work: () => Promise<T | undefined>): Promise<T | undefined> {
+    const began = performance.now();
+    const result = await work();
+    if (result === undefined) note(`  -  ${step}: this machine has no ${step}`);
+    else this.#done(step, performance.now() - began);
+    return result;
+  }
+
   #done(step: string, elapsedMs: number): void {
     note(`  ok ${step} (${(elapsedMs / 1000).toFixed(1)} s)`);
   }

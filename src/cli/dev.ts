@@ -1,11 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { destination } from 'pino';
 import { loadConfig } from '../config.ts';
 import { type DevStack, startDevStack } from '../embedded/dev-stack.ts';
+import { startPrometheus } from '../embedded/prometheus.ts';
 import { createDatabase } from '../store/database.ts';
 import { migrate } from '../store/migrate.ts';
+import { ensureReaderRole } from '../store/reader-role.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { startApi } from './api-process.ts';
 import { helpFooter, portNumber } from './arguments.ts';
@@ -15,7 +19,8 @@ import { type DevFile, readDevFile, writeDevFile } from './dev-file.ts';
 import { installPhaseRuns } from './dev-install.ts';
 import { DevProgress } from './dev-progress.ts';
 import { ensureDevTenant } from './dev-tenants.ts';
-import { note, print } from './output.ts';
+import { welcome } from './dev-welcome.ts';
+import { note } from './output.ts';
 import type { RunningProcess } from './running-process.ts';
 import { serveUntilSignalled } from './serve.ts';
 
@@ -34,7 +39,7 @@ export function devCommand(): Command {
   return new Command('dev')
     .summary('run everything on this machine, to try it')
     .description(
-      'Starts a real kube-apiserver with etcd, Postgres, Redis if the machine has one, the controller and the API, with two ' +
+      'Starts a real kube-apiserver with etcd, Postgres, Redis and Prometheus if the machine has them, the controller and the API, with two ' +
         'customers to try things with. Data stays in the data directory and is found again by the next start. ' +
         'The first start on a machine may have to download or build kube-apiserver, which takes minutes.',
     )
@@ -45,6 +50,10 @@ export function devCommand(): Command {
     .addHelpText('after', HELP)
     .action((options: DevOptions) => serveUntilSignalled((signal) => startDev(options, signal)));
 }
+
+const READER = 'phaserun_reader';
+const RULES = fileURLToPath(new URL('../../manifests/prometheus/rules.yaml', import.meta.url));
+const SCRAPE_INTERVAL_SECONDS = 5;
 
 const HELP = helpFooter({
   examples: ['phaserun dev', 'phaserun dev --demo', 'phaserun dev --port 9000 --data-dir /tmp/phaserun'],
@@ -92,9 +101,20 @@ async function startDev(options: DevOptions, signal: AbortSignal): Promise<Runni
   const api = await progress.during('api', () => startApi(config, logger('api')));
   opened.defer(() => api.close());
 
-  const path = await writeDevFile(dataDirectory, file);
-  if (options.demo) await playDemo(file, stack);
-  describe(file, {
+  const prometheus = await progress.duringIfThere('prometheus', () =>
+    startPrometheus({
+      directory: join(dataDirectory, 'prometheus'),
+      targets: scrapeTargets(file),
+      rules: RULES,
+      scrapeIntervalSeconds: SCRAPE_INTERVAL_SECONDS,
+    }),
+  );
+  if (prometheus !== undefined) opened.defer(() => prometheus.stop());
+
+  const described = { ...file, ...(prometheus !== undefined && { prometheusUrl: prometheus.url }) };
+  const path = await writeDevFile(dataDirectory, described);
+  if (options.demo) await playDemo(described, stack);
+  welcome(described, {
     path,
     logPath,
     ...(stack.assets.kubectl === undefined ? {} : { kubectl: stack.assets.kubectl }),
@@ -128,6 +148,7 @@ async function prepare(
   try {
     const first = await ensureDevTenant(database.pool, TENANTS.first, known?.apiKey);
     const second = await ensureDevTenant(database.pool, TENANTS.second, known?.second.apiKey);
+    const readerUrl = await ensureReader(databaseUrl, known?.readerUrl);
     await installPhaseRuns(stack.kubernetes.kubeconfigPath, { [TENANTS.first]: first.customerId });
     return {
       apiUrl: `http://127.0.0.1:${port}`,
@@ -135,6 +156,7 @@ async function prepare(
       forgeNamespace: first.forgeNamespace,
       kubeconfig: stack.kubernetes.kubeconfigPath,
       databaseUrl,
+      readerUrl,
       namespace: TENANTS.first,
       metricsUrls: [`http://127.0.0.1:${port}/metrics`, `http://127.0.0.1:${metricsPort}/metrics`],
       second: { apiKey: second.apiKey, forgeNamespace: second.forgeNamespace },
@@ -144,36 +166,17 @@ async function prepare(
   }
 }
 
-function describe(
-  file: DevFile,
-  paths: { readonly path: string; readonly logPath: string; readonly kubectl?: string },
-): void {
-  const here = (path: string) => relative(process.cwd(), path) || path;
-  const kubectl = paths.kubectl ?? 'kubectl';
-  print(`
-PhaseRun is ready.
+/** A login for dashboards, whose password stays what it was. */
+async function ensureReader(databaseUrl: string, knownUrl?: string): Promise<string> {
+  const password = (knownUrl && new URL(knownUrl).password) || randomBytes(24).toString('base64url');
+  const url = new URL(databaseUrl);
+  url.username = READER;
+  url.password = password;
+  await ensureReaderRole(databaseUrl, { name: READER, password });
+  return url.href;
+}
 
-  API          ${file.apiUrl}          docs ${file.apiUrl}/docs
-  API key      ${file.apiKey}
-  owns         github.com/${file.forgeNamespace}  (second customer: ${file.second.forgeNamespace})
-  KUBECONFIG   ${here(file.kubeconfig)}
-  metrics      ${file.metricsUrls.join('  ')}
-  log          ${here(paths.logPath)}
-  all of it    ${here(paths.path)}
-
-Store a result, and retrieve it:
-
-  curl -s ${file.apiUrl}/api/v1/phases/store -H 'x-api-key: ${file.apiKey}' -H 'content-type: application/json' \\
-    -d '{"phase":"scan","repo":"${file.forgeNamespace}/app","commitSha":"7776c71","data":{"vulnerabilities":[{"type":"xss"}]}}'
-  curl -s '${file.apiUrl}/api/v1/phases/retrieve?repo=${file.forgeNamespace}/app&commit=7776c71' -H 'x-api-key: ${file.apiKey}'
-
-The same with kubectl:
-
-  export KUBECONFIG=${here(file.kubeconfig)}
-  ${kubectl} apply -f manifests/samples/scan.yaml
-  ${kubectl} wait --for=condition=Archived phr --all -n ${file.namespace}
-  ${kubectl} get phr -n ${file.namespace}
-
-Ctrl-C stops everything; the data stays.
-`);
+/** By job, under the names that the chart gives them. */
+function scrapeTargets({ metricsUrls: [api, controller] }: DevFile) {
+  return { 'phaserun-api': [new URL(api).host], 'phaserun-controller': [new URL(controller).host] };
 }

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
+import { loadConfig } from '../config.ts';
 import type { DatabaseError } from '../store/errors.ts';
 import { migrate } from '../store/migrate.ts';
+import { ensureReaderRole } from '../store/reader-role.ts';
 import { helpFooter, integerBetween } from './arguments.ts';
 import { type Listing, note, type OutputFormat, outputOption, print, render } from './output.ts';
 import { DATABASE_ENVIRONMENT, requireDatabaseUrl } from './with-database.ts';
@@ -22,8 +24,14 @@ export function migrateCommand(): Command {
     .addOption(outputOption())
     .addHelpText('after', HELP)
     .action(async ({ wait, output }: { wait: number; output: OutputFormat }) => {
-      const names = await migrate(requireDatabaseUrl(), { waitMs: 1000 * wait, onWait: tellOnce() });
+      const { readerRole } = loadConfig();
+      const databaseUrl = requireDatabaseUrl();
+      const names = await migrate(databaseUrl, { waitMs: 1000 * wait, onWait: tellOnce() });
       if (names.length === 0) note('The database is up to date.');
+      if (readerRole !== undefined) {
+        await ensureReaderRole(databaseUrl, readerRole);
+        note(`${readerRole.name} may read the views for dashboards.`);
+      }
       print(render(output, LISTING, names));
     });
 }

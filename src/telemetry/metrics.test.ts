@@ -87,3 +87,38 @@ test('no label is one that a scrape gives its target, which would hide it', asyn
   );
   expect(hidden.filter(({ label }) => ofTargets.has(label))).toEqual([]);
 });
+
+test('ten thousand repositories make no more series than the limit allows, and lose no count', async () => {
+  const metrics = createMetrics({ defaultMetrics: false });
+  const before = seriesOf(await metrics.expose()).length;
+  for (let index = 0; index < 10_000; index += 1) {
+    const repo = `acme/${index}-"\\\n`;
+    const technology = { repo, language: `l${index}`, framework: `f${index}`, durationMs: index };
+    metrics.product.recordScan({ repo, status: 'completed', severities: { [`s${index}`]: 1 } });
+    metrics.product.recordValidation({
+      ...technology,
+      status: 'completed',
+      inverted: true,
+      tests: { generated: 1, passed: 1, failed: 1 },
+    });
+    metrics.product.recordMitigation({
+      ...technology,
+      status: 'failed',
+      trustScore: index % 101,
+      secondsToMitigate: index,
+    });
+  }
+  const series = seriesOf(await metrics.expose());
+  // Of 11 families, 4 of which are histograms of 13 to 15 series.
+  expect(series.length - before).toBeLessThanOrEqual(7 * 2_001 + 4 * 15 * 2_001);
+  const counted = series.filter((line) => line.startsWith('rsolv_validation_executions_total'));
+  expect(counted.length).toBe(2_001);
+  expect(counted.map((line) => Number(line.split(' ').at(-1))).reduce((sum, value) => sum + value)).toBe(
+    10_000,
+  );
+  expect(counted.find((line) => line.includes('repo="other"'))).toMatch(/ 8000$/);
+});
+
+function seriesOf(text: string): string[] {
+  return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+}
