@@ -5,11 +5,10 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { Client } from 'pg';
 import { type DevFile, readDevFile } from '../../src/cli/dev-file.ts';
-import { type Smoker, withSmoker } from './smoker.ts';
-import { type DashboardFile, fillLegend, readPanelQueries, resolvePromql, resolveSql } from './panels.ts';
-import { listAlerts, queryNumber, queryPrometheus, type Sample } from './prometheus-api.ts';
+import { REPO, type Smoker, withSmoker } from './smoker.ts';
+import { queryNumber } from './prometheus-api.ts';
+import { describeAll } from './report.ts';
 
 const HELP = `hack/smoke [--data-dir .phaserun] [--help]
 
@@ -24,24 +23,16 @@ alert, and the value of each panel.
 `;
 
 const SAMPLES = ['07-store-validation-metrics.json', '08-store-mitigation-metrics.json'];
-/** What the two samples hold, by the expression that counts it. */
-const SENT: Readonly<Record<string, number>> = {
-  'rsolv_validation_executions_total{status="completed"}': 1,
-  'rsolv_validation_tests_total{outcome="generated"}': 3,
-  'rsolv_validation_tests_total{outcome="passed"}': 2,
-  'rsolv_validation_tests_total{outcome="failed"}': 1,
-  'rsolv_mitigation_executions_total{status="completed"}': 1,
-  rsolv_mitigation_trust_score_value_count: 1,
-  rsolv_mitigation_trust_score_value_sum: 85,
-};
-const METRICS = [
-  'rsolv_validation_executions_total',
-  'rsolv_validation_tests_total',
-  'rsolv_mitigation_executions_total',
-  'rsolv_mitigation_trust_score_value_sum',
+/** What the two samples hold, by the series that counts it. */
+const SENT = [
+  { name: 'rsolv_validation_executions_total', label: 'status="completed"', sent: 1 },
+  { name: 'rsolv_validation_tests_total', label: 'outcome="generated"', sent: 3 },
+  { name: 'rsolv_validation_tests_total', label: 'outcome="passed"', sent: 2 },
+  { name: 'rsolv_validation_tests_total', label: 'outcome="failed"', sent: 1 },
+  { name: 'rsolv_mitigation_executions_total', label: 'status="completed"', sent: 1 },
+  { name: 'rsolv_mitigation_trust_score_value_count', label: '', sent: 1 },
+  { name: 'rsolv_mitigation_trust_score_value_sum', label: '', sent: 85 },
 ];
-const DASHBOARDS: readonly DashboardFile[] = ['phases', 'control-plane', 'analytics'];
-const SHOWN = { period: '1d', from: new Date(Date.now() - 86_400_000) };
 const SCRAPED_WITHIN_MS = 60_000;
 
 interface Running {
@@ -56,7 +47,10 @@ async function main(): Promise<number> {
       help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) return print(HELP) ?? 0;
+  if (values.help) {
+    print(HELP);
+    return 0;
+  }
   const running = await find(resolve(values['data-dir']));
   if (typeof running === 'string') {
     process.stderr.write(`${running}\n`);
@@ -65,12 +59,11 @@ async function main(): Promise<number> {
   const before = await count(running);
   const rose = await withSmoker(running.dev, async (smoker) => {
     for (const sample of SAMPLES) await storeSample(running.dev, smoker, sample);
-    await scrapedSince(running, Date.now() / 1000);
+    // A run is counted right after its row is committed, which is what the answer waits for.
+    await scrapedSince(running, Date.now() / 1000 + 1);
     return compare(before, await count(running));
   });
-  await printMetrics(running);
-  await printAlerts(running);
-  for (const dashboard of DASHBOARDS) await printPanels(running, dashboard);
+  for await (const line of describeAll(running.prometheus, running.dev.readerUrl)) print(line);
   print(
     rose
       ? '\nok: the counters rose by exactly what was sent'
@@ -93,13 +86,9 @@ async function find(dataDirectory: string): Promise<Running | string> {
   return { dev, prometheus: dev.prometheusUrl };
 }
 
-async function storeSample(
-  dev: DevFile,
-  { apiKey, repo, issueNumber }: Smoker,
-  sample: string,
-): Promise<void> {
+async function storeSample(dev: DevFile, { apiKey, issueNumber }: Smoker, sample: string): Promise<void> {
   const path = new URL(`../../test/fixtures/samples/${sample}`, import.meta.url);
-  const body = { ...JSON.parse(await readFile(path, 'utf8')), repo, issue_number: issueNumber };
+  const body = { ...JSON.parse(await readFile(path, 'utf8')), repo: REPO, issue_number: issueNumber };
   const response = await fetch(`${dev.apiUrl}/api/v1/phases/store`, {
     method: 'POST',
     headers: { 'x-api-key': apiKey, 'content-type': 'application/json' },
@@ -107,7 +96,7 @@ async function storeSample(
   });
   const text = await response.text();
   if (response.status !== 200) throw new Error(`${sample} was answered ${response.status}: ${text}`);
-  print(`stored  ${sample} as issue ${issueNumber} of ${repo}`);
+  print(`stored  ${sample} as issue ${issueNumber} of ${REPO}`);
 }
 
 /** Waits until both processes were scraped after a time, in seconds. */
@@ -119,97 +108,35 @@ async function scrapedSince({ prometheus }: Running, time: number): Promise<void
   }
 }
 
-async function count({ prometheus }: Running): Promise<ReadonlyMap<string, number>> {
-  const counted = new Map<string, number>();
-  for (const expression of Object.keys(SENT))
-    counted.set(expression, (await queryNumber(prometheus, `sum(${expression})`)) ?? 0);
-  return counted;
+/** In the order of SENT; what has no series yet was counted never. */
+function count({ prometheus }: Running): Promise<readonly number[]> {
+  return Promise.all(
+    SENT.map(async ({ name, label }) => {
+      const labels = [`repo="${REPO}"`, label].filter(Boolean).join(', ');
+      return (await queryNumber(prometheus, `sum(${name}{${labels}})`)) ?? 0;
+    }),
+  );
 }
 
-function compare(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): boolean {
-  const rows = Object.entries(SENT).map(([expression, sent]) => {
-    const rose = (after.get(expression) ?? 0) - (before.get(expression) ?? 0);
-    print(`${rose === sent ? 'ok    ' : 'FAILED'}  ${expression} rose by ${rose}, sent were ${sent}`);
+function compare(before: readonly number[], after: readonly number[]): boolean {
+  const verdicts = SENT.map(({ name, label, sent }, index) => {
+    const rose = (after[index] ?? 0) - (before[index] ?? 0);
+    print(`${rose === sent ? 'ok    ' : 'FAILED'}  ${name}{${label}} rose by ${rose}, sent were ${sent}`);
     return rose === sent;
   });
-  return rows.every(Boolean);
-}
-
-async function printMetrics({ prometheus }: Running): Promise<void> {
-  print('\nMetrics');
-  for (const name of METRICS) {
-    for (const { labels, value } of await queryPrometheus(
-      prometheus,
-      `sum without (job, instance) (${name})`,
-    ))
-      print(`  ${name}{${describeLabels(labels)}} ${value}`);
-  }
-}
-
-async function printAlerts({ prometheus }: Running): Promise<void> {
-  print('\nAlerts');
-  for (const { name, state } of await listAlerts(prometheus)) print(`  ${state.padEnd(8)}  ${name}`);
-}
-
-async function printPanels(running: Running, dashboard: DashboardFile): Promise<void> {
-  print(`\nDashboard ${dashboard}`);
-  const show = dashboard === 'analytics' ? await sqlReader(running.dev) : promqlReader(running.prometheus);
-  for (const { panel, legend, text } of readPanelQueries(dashboard))
-    print(`  ${panel}: ${(await show.read(text, legend)) || 'no data'}`);
-  await show.close();
-}
-
-interface PanelReader {
-  read(text: string, legend: string): Promise<string>;
-  close(): Promise<void>;
-}
-
-function promqlReader(prometheus: string): PanelReader {
-  const describe = ({ labels, value }: Sample, legend: string) =>
-    `${fillLegend(legend, labels)} ${round(value)}`;
-  return {
-    async read(text, legend) {
-      const samples = await queryPrometheus(prometheus, resolvePromql(text, SHOWN));
-      return samples.map((sample) => describe(sample, legend)).join(', ');
-    },
-    close: async () => undefined,
-  };
-}
-
-async function sqlReader({ readerUrl }: DevFile): Promise<PanelReader> {
-  const client = new Client({ connectionString: readerUrl });
-  await client.connect();
-  const { rows } = await client.query<{ id: string }>('SELECT customer_id AS id FROM analytics_customers');
-  const chosen = { ...SHOWN, customerIds: rows.map(({ id }) => id) };
-  return {
-    async read(text) {
-      const result = await client.query<Record<string, unknown>>(resolveSql(text, chosen));
-      return result.rows
-        .map((row) =>
-          Object.entries(row)
-            .map(([name, value]) => `${name} ${round(value)}`)
-            .join(' '),
-        )
-        .join('; ');
-    },
-    close: () => client.end(),
-  };
-}
-
-function describeLabels(labels: Readonly<Record<string, string>>): string {
-  return Object.entries(labels)
-    .filter(([name]) => name !== '__name__')
-    .map(([name, value]) => `${name}="${value}"`)
-    .join(', ');
-}
-
-function round(value: unknown): string {
-  if (value instanceof Date) return value.toISOString();
-  return typeof value === 'number' ? String(Number(value.toPrecision(4))) : String(value);
+  return verdicts.every(Boolean);
 }
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-process.exitCode = await main();
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  return isUsage(error) ? 2 : 1;
+});
+
+/** Whether parseArgs does not know what was asked. */
+function isUsage(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+}

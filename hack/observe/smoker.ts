@@ -4,16 +4,18 @@ import { createCustomer, findCustomerByName } from '../../src/store/customers.ts
 import { type Connection, createDatabase } from '../../src/store/database.ts';
 import { addForgeAccount, listForgeAccounts, verifyForgeAccount } from '../../src/store/forge-accounts.ts';
 
-/** Who stores the samples, and as what. */
+/** Who stores the samples, and for which issue. */
 export interface Smoker {
   readonly apiKey: string;
-  readonly repo: string;
   /** One that nobody had before: what repeats its neighbour is no run of its own. */
   readonly issueNumber: number;
 }
 
 const CUSTOMER = 'smoke';
 const ACCOUNT = { forge: 'github', namespace: 'smoke' } as const;
+
+/** Where the samples are stored: nobody else stores there. */
+export const REPO = `${ACCOUNT.namespace}/nodegoat-vulnerability-demo`;
 
 /** Makes sure of the customer, does the work with a key of its own, and revokes it. */
 export async function withSmoker<T>(dev: DevFile, work: (smoker: Smoker) => Promise<T>): Promise<T> {
@@ -30,7 +32,6 @@ export async function withSmoker<T>(dev: DevFile, work: (smoker: Smoker) => Prom
     try {
       return await work({
         apiKey: key.apiKey,
-        repo: `${ACCOUNT.namespace}/nodegoat-vulnerability-demo`,
         issueNumber: Math.trunc(Date.now() / 1000),
       });
     } finally {

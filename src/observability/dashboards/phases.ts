@@ -6,7 +6,7 @@ import {
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { Milliseconds, PercentUnit, Seconds, Short } from '@grafana/grafana-foundation-sdk/units';
-import { metric } from '../metric.ts';
+import { metric, type SeriesName } from '../metric.ts';
 import { mean, quantile, share, sumBy, total } from '../promql.ts';
 import { addPanels, bars, counts, gauge, type PanelOf, pie, stat, timeSeries } from './panels.ts';
 import { buckets, now, over, PROMETHEUS, prometheusVariable, SHOWN, STEP } from './prometheus-query.ts';
@@ -242,12 +242,15 @@ export function phasesDashboard(): DashboardBuilder {
   return addPanels(dashboard, PROMETHEUS, PANELS);
 }
 
+/** Of a repository that was scanned alone there is no validation yet. */
+const COUNTED: readonly SeriesName[] = [
+  'rsolv_scan_executions_total',
+  'rsolv_validation_executions_total',
+  'rsolv_mitigation_executions_total',
+];
+
 function labelVariable(name: 'repo' | 'language', label: string): QueryVariableBuilder {
-  // Of a repository that was scanned alone there is no validation yet.
-  const families =
-    name === 'repo'
-      ? '{__name__=~"rsolv_(scan|validation|mitigation)_executions_total"}'
-      : metric('rsolv_validation_executions_total');
+  const families = `{__name__=~"${COUNTED.join('|')}"}`;
   return new QueryVariableBuilder(name)
     .label(label)
     .datasource(PROMETHEUS)
