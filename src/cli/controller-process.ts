@@ -83,6 +83,9 @@ export async function startController(
   const sender = createWebhookSender({ ...config.webhooks, userAgent: `PhaseRun/${readVersion()}` });
   opened.defer(() => sender.close());
   const { pool } = database;
+  // Each delivery has a lease of its own, and what was sent is to be recorded, whoever leads by then.
+  const webhooks = createWebhookJobs({ pool, sender, metrics, logger, ...config.webhooks });
+  opened.defer(() => webhooks.finish());
   const leadership = new Leadership(pool);
   const ofLeader = leadership.connection;
   const phaseRuns = client.resource<PhaseRun>(PHASE_RUNS);
@@ -117,8 +120,7 @@ export async function startController(
         settings: config.retention,
         livePhaseRuns: () => controller.livePhaseRuns(),
       }),
-      // Each delivery has a lease of its own, and what was sent is to be recorded, whoever leads by then.
-      ...createWebhookJobs({ pool, sender, metrics, logger, ...config.webhooks }),
+      ...webhooks.jobs,
     ],
     sessionRetentionDays: config.sessionRetentionDays,
   });

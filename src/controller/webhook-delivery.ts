@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { DISABLE_AFTER_FAILING_DAYS, retryDelaySeconds } from '../domain/webhook-schedule.ts';
+import { pause, systemClock } from '../kube/clock.ts';
 import type { Connection } from '../store/database.ts';
 import {
   type ClaimedDelivery,
@@ -41,18 +41,22 @@ export class WebhookDelivery {
     this.#options = options;
   }
 
-  /** One round: delivers until nothing is due, or the signal aborts; then finishes what is under way. */
+  /**
+   * One round: delivers until nothing is due. When the signal aborts it begins nothing more and returns at once, though
+   * attempts are under way: each has a lease of its own, and whoever leads next is not to wait for somebody's slow server.
+   */
   async run(signal: AbortSignal): Promise<void> {
-    try {
-      while (!signal.aborted) {
-        const { begun, isAll } = await this.#begin();
-        if (begun > 0) continue;
-        if (this.#underWay.size > 0) await this.#oneEnds();
-        else if (isAll) return;
-      }
-    } finally {
-      await Promise.all(this.#underWay.keys());
+    while (!signal.aborted) {
+      const { begun, isAll } = await this.#begin();
+      if (begun > 0) continue;
+      if (this.#underWay.size > 0) await this.#oneEnds(signal);
+      else if (isAll) return;
     }
+  }
+
+  /** Waits until what is under way has ended and is recorded. */
+  async finish(): Promise<void> {
+    await Promise.all(this.#underWay.keys());
   }
 
   /** Begins what is due; `isAll`: nobody was left out who had enough under way just then, and may have nothing by now. */
@@ -94,11 +98,11 @@ export class WebhookDelivery {
     this.#underWay.set(attempt, claim);
   }
 
-  async #oneEnds(): Promise<void> {
-    const timer = new AbortController();
-    const pausing = sleep(LOOK_AGAIN_MS, undefined, { signal: timer.signal }).catch(() => undefined);
+  async #oneEnds(signal: AbortSignal): Promise<void> {
+    const ended = new AbortController();
+    const pausing = pause(systemClock, LOOK_AGAIN_MS, AbortSignal.any([signal, ended.signal]));
     await Promise.race([pausing, ...this.#underWay.keys()]);
-    timer.abort();
+    ended.abort();
   }
 
   async #attempt(claim: ClaimedDelivery): Promise<void> {

@@ -13,11 +13,19 @@ const MEASURE_INTERVAL_MS = 15_000;
 const DELETE_INTERVAL_MS = 60 * 60_000;
 const DELETE_BATCH = 1_000;
 
-/** What the leader does for webhooks: it delivers what is in the outbox, measures it, and clears the log. */
-export function createWebhookJobs(options: WebhookJobsOptions): readonly BackgroundJob[] {
+/** What the leader does for webhooks. */
+export interface WebhookJobs {
+  /** They deliver what is in the outbox, measure it, and clear the log. */
+  readonly jobs: readonly BackgroundJob[];
+  /** Waits for the deliveries that are under way: they go on when the jobs have ended. */
+  finish(): Promise<void>;
+}
+
+/** Makes what the leader does for webhooks. */
+export function createWebhookJobs(options: WebhookJobsOptions): WebhookJobs {
   const { outboxDepth, outboxOldestAge } = options.metrics.webhooks;
   const delivery = new WebhookDelivery(options);
-  return [
+  const jobs: readonly BackgroundJob[] = [
     { name: 'deliver-webhooks', intervalMs: DELIVER_INTERVAL_MS, run: (signal) => delivery.run(signal) },
     {
       name: 'measure-webhooks',
@@ -38,6 +46,7 @@ export function createWebhookJobs(options: WebhookJobsOptions): readonly Backgro
       run: (signal) => deleteAllOld(options, signal),
     },
   ];
+  return { jobs, finish: () => delivery.finish() };
 }
 
 async function deleteAllOld(

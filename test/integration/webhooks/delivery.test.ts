@@ -248,7 +248,7 @@ test('a customer with many slow receivers does not hold up the other customers',
   expect(slow.receiver.received).toHaveLength(16);
 });
 
-test('no more attempts are under way than allowed, and all are finished before a round ends', async () => {
+test('no more attempts are under way than allowed, and none is left unfinished', async () => {
   const receivers = await Promise.all([subscribed(), subscribed(), subscribed()]);
   for (const { subscription } of receivers)
     for (let count = 0; count < 4; count += 1) await enqueueTestDelivery(pool, subscription);
@@ -265,7 +265,9 @@ test('no more attempts are under way than allowed, and all are finished before a
       return outcome;
     },
   };
-  await deliverer(counting, 5).run(stopping.signal);
+  const stopped = deliverer(counting, 5);
+  await stopped.run(stopping.signal);
+  await stopped.finish();
   expect(most).toBeLessThanOrEqual(5);
   expect(most).toBeGreaterThan(1);
   expect(underWay).toBe(0);
@@ -273,6 +275,23 @@ test('no more attempts are under way than allowed, and all are finished before a
   await deliverer().run(never);
   expect(receivers.reduce((sum, { receiver }) => sum + receiver.received.length, 0)).toBe(12);
   expect(depth).toBeLessThan(12);
+});
+
+test('who is told to stop waits for no slow receiver, and what it answers later is recorded', async () => {
+  const { receiver, subscription } = await subscribed();
+  const held: (() => void)[] = [];
+  receiver.answer((_request, response) => void held.push(() => response.end()));
+  await enqueueTestDelivery(pool, subscription);
+  const stopping = new AbortController();
+  const stopped = deliverer();
+  const round = stopped.run(stopping.signal);
+  await receiver.untilReceived(1);
+  stopping.abort();
+  // Were the attempt waited for, it would end for want of an answer.
+  await round;
+  for (const release of held) release();
+  await stopped.finish();
+  expect(await onlyDelivery(subscription)).toMatchObject({ state: 'delivered', attempts: 1 });
 });
 
 test('the outbox is measured, and the log cleared of what ended long ago', async () => {

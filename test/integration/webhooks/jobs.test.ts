@@ -33,8 +33,15 @@ test('who leads delivers what happens, measures what is left, and clears the log
     WHERE customer_id = ${customerId}
   `);
   const term = new AbortController();
-  const jobs = createWebhookJobs({ pool, sender, metrics, logger, concurrency: 4, retentionDays: 30 });
-  const leading = runJobs(jobs, {
+  const webhooks = createWebhookJobs({
+    pool,
+    sender,
+    metrics,
+    logger,
+    concurrency: 4,
+    retentionDays: 30,
+  });
+  const leading = runJobs(webhooks.jobs, {
     signal: term.signal,
     logger,
     observer: { jobBegins: () => undefined, jobRan: () => undefined },
@@ -46,6 +53,7 @@ test('who leads delivers what happens, measures what is left, and clears the log
   expect(exposed).toMatch(/phaserun_webhook_outbox_depth [1-2]\n/);
   term.abort();
   await leading;
+  await webhooks.finish();
   expect(await metrics.expose()).toContain('phaserun_webhook_outbox_depth 0');
   expect(await metrics.expose()).toContain('phaserun_webhook_outbox_oldest_age_seconds 0');
 });
