@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ANALYTICS_VIEWS, ensureReaderRole, ReaderRoleError } from '../../../src/store/reader-role.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { runCli } from '../cli/run-cli.ts';
@@ -67,7 +67,7 @@ test('what it was granted besides is taken away, and a new password is the only 
   const changed = { ...role, password: randomBytes(16).toString('hex') };
   await ensureReaderRole(url, changed);
   await expect(reader.query('SELECT id FROM api_keys')).rejects.toMatchObject({ code: '42501' });
-  await connect(as(changed));
+  await logIn(changed);
 });
 
 describe('a role that is more than a reader', () => {
@@ -87,13 +87,15 @@ describe('a role that is more than a reader', () => {
 
 test('migrate makes it where a password is set', async () => {
   const name = `migrated_${randomBytes(6).toString('hex')}`;
-  afterAll(() => owner.query(`DROP OWNED BY ${name}; DROP ROLE ${name}`));
+  onTestFinished(async () => {
+    await owner.query(`DROP OWNED BY ${name}; DROP ROLE ${name}`);
+  });
   const env = { DATABASE_URL: url, DATABASE_READER_ROLE: name, DATABASE_READER_PASSWORD: role.password };
   expect(await runCli(['migrate'], { env })).toMatchObject({
     code: 0,
     stderr: expect.stringContaining(name),
   });
-  await connect(as({ ...role, name }));
+  await logIn({ ...role, name });
 });
 
 function as({ name, password }: typeof role): string {
@@ -101,6 +103,13 @@ function as({ name, password }: typeof role): string {
   readerUrl.username = name;
   readerUrl.password = encodeURIComponent(password);
   return readerUrl.href;
+}
+
+/** @throws when it is not let in */
+async function logIn(login: typeof role): Promise<void> {
+  const client = new Client({ connectionString: as(login) });
+  await client.connect();
+  await client.end();
 }
 
 /** Closed at the end of the file. */
