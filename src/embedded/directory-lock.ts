@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { identifyProcess, isRunning, type ProcessIdentity } from './process-identity.ts';
 
 /** Another process, or this one by an earlier call, holds the directory. */
@@ -34,7 +35,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
     const holder = await readIdentity(path);
     if (holder !== undefined && (await isRunning(holder)))
       throw new DirectoryInUseError(directory, holder.pid);
-    await discard(path, holder);
+    await discardDead(path, self);
   }
   let held = true;
   const release = async () => {
@@ -46,7 +47,10 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
 
 /** Reads what {@link writeIdentity} wrote; undefined when there is nothing of the kind. */
 export async function readIdentity(path: string): Promise<ProcessIdentity | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => '');
+  return parseIdentity(await readFile(path, 'utf8').catch(() => ''));
+}
+
+function parseIdentity(text: string): ProcessIdentity | undefined {
   const [, pid, started] = /^(\d+) (.+)$/m.exec(text) ?? [];
   return pid !== undefined && started !== undefined ? { pid: Number(pid), started } : undefined;
 }
@@ -70,11 +74,29 @@ async function create(path: string, self: ProcessIdentity): Promise<boolean> {
   }
 }
 
-/** Moves a dead holder's lock away; puts it back when somebody else took the directory in between. */
-async function discard(path: string, dead: ProcessIdentity | undefined): Promise<void> {
-  const moved = `${path}.${randomUUID()}`;
-  await rename(path, moved).catch(() => undefined);
-  const found = await readIdentity(moved);
-  if (found !== undefined && found.started !== dead?.started) await link(moved, path).catch(() => undefined);
-  await rm(moved, { force: true });
+/**
+ * Removes the lock if its holder is dead. One process at a time looks and removes, so that nobody removes the lock of who took
+ * the directory in between. Whoever dies in this very moment leaves a lock of that kind, which counts for nothing either.
+ */
+async function discardDead(path: string, self: ProcessIdentity): Promise<void> {
+  const discarding = `${path}.discarding`;
+  if (!(await create(discarding, self))) {
+    if (await isDead(discarding)) await rm(discarding, { force: true });
+    return sleep(DISCARDING_MS);
+  }
+  try {
+    if (await isDead(path)) await rm(path, { force: true });
+  } finally {
+    await rm(discarding, { force: true });
+  }
+}
+
+const DISCARDING_MS = 5;
+
+/** Whether there is a lock, of nobody who still runs. */
+async function isDead(path: string): Promise<boolean> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  if (text === undefined) return false;
+  const holder = parseIdentity(text);
+  return holder === undefined || !(await isRunning(holder));
 }
