@@ -51,7 +51,7 @@ const linesOf = (process: { log(): string }, traceId: string) =>
     .filter((line) => line.includes(`"traceId":"${traceId}"`))
     .map((line) => JSON.parse(line));
 
-describe('a store over HTTP', () => {
+describe.concurrent('a store over HTTP', () => {
   test("is one trace from the client's traceparent to the status that the controller writes", async () => {
     const { traceId, spanId } = newTrace();
     const result = freshResult({ data: { validated: true, log: 'x'.repeat(20_000) } });
@@ -140,7 +140,7 @@ describe('a store over HTTP', () => {
   });
 });
 
-describe('an applied run', () => {
+describe.concurrent('an applied run', () => {
   const annotated = (name: string, traceparent: string) => {
     issueNumber += 1;
     const manifest = makeManifest(tenant, name, { spec: { issueNumber } });
