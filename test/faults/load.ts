@@ -9,7 +9,7 @@ import { now, Runner, type WireStore } from './runner.ts';
 import type { World } from './world.ts';
 
 export interface LoadOptions {
-  readonly world: World;
+  readonly world: Pick<World, 'tenants' | 'apiUrls'>;
   readonly history: History;
   readonly random: Random;
   /** For what clients keep. */

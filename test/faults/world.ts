@@ -1,14 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { execFile } from 'node:child_process';
 import { installPhaseRuns } from '../../src/cli/dev-install.ts';
-import { type DevTenant, ensureDevTenant } from '../../src/cli/dev-tenants.ts';
+import type { DevTenant } from '../../src/cli/dev-tenants.ts';
 import { createKubeClient, type KubeClient } from '../../src/kube/client.ts';
 import { createDatabase, type Database } from '../../src/store/database.ts';
-import { createWebhookSubscription } from '../../src/store/webhook-subscriptions.ts';
-import { WEBHOOK_EVENT_TYPES } from '../../src/domain/webhook-event.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { ensureTestAssets } from '../fixtures/assets.ts';
 import { type Link, layLink } from './link.ts';
@@ -23,6 +20,7 @@ import {
   startCluster,
   startDatabase,
 } from './servers.ts';
+import { makeTenants } from './tenants.ts';
 
 export interface WorldOptions {
   readonly directory: string;
@@ -90,7 +88,7 @@ export async function startWorld(options: WorldOptions, opened: AsyncDisposableS
   const { pool } = ownDatabase;
   const kube = createKubeClient({ kind: 'kubeconfig', path: adminConfig }, { logger });
   opened.defer(() => kube.close());
-  const tenants = await makeTenants(pool, options.tenants);
+  const tenants = await makeTenants(pool, 'tenant', options.tenants);
   await installPhaseRuns(
     adminConfig,
     Object.fromEntries(tenants.map(({ forgeNamespace, customerId }) => [forgeNamespace, customerId])),
@@ -148,20 +146,6 @@ const ROLE_ENVIRONMENT = {
   MAX_ARCHIVED_PHASERUNS: '2000',
   WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
 };
-
-/** Each with a webhook for everything, at an address where nobody answers: what counts is what is in the outbox. */
-async function makeTenants(pool: Database['pool'], count: number): Promise<DevTenant[]> {
-  const tenants: DevTenant[] = [];
-  for (let index = 1; index <= count; index += 1) {
-    const tenant = await ensureDevTenant(pool, `tenant-${index}`);
-    const { customerId } = tenant;
-    const secret = randomBytes(32);
-    const url = 'http://127.0.0.1:9/';
-    await createWebhookSubscription(pool, { customerId, url, eventTypes: [...WEBHOOK_EVENT_TYPES], secret });
-    tenants.push(tenant);
-  }
-  return tenants;
-}
 
 function runKubectl(
   program: string | undefined,
