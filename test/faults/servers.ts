@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startEtcd } from '../../src/embedded/etcd.ts';
@@ -88,14 +88,21 @@ export interface DatabasePart {
   readonly postgres: Part;
   readonly url: string;
   readonly port: number;
-  /** A file system of its own that can be filled up; absent where mounting one is not allowed. */
-  readonly disk?: string;
+  /** Absent where mounting a file system is not allowed. */
+  readonly disk?: Disk;
 }
 
-/** Postgres, on a small disk of its own where this machine lets us make one. */
+/** A file system of a server's own. */
+export interface Disk {
+  /** Leaves no room for anything more. */
+  fill(): Promise<void>;
+  makeRoom(): Promise<void>;
+}
+
+/** Postgres, on a disk of its own where this machine lets us make one. */
 export async function startDatabase({ directory, opened, onCrash }: Place): Promise<DatabasePart> {
   await mkdir(directory, { recursive: true });
-  const mounted = await mountDisk(directory, opened);
+  const disk = await mountDisk(directory, opened);
   let server: EmbeddedPostgres | undefined;
   const postgres = new Part({
     name: 'postgres',
@@ -114,24 +121,44 @@ export async function startDatabase({ directory, opened, onCrash }: Place): Prom
   });
   await postgres.start();
   const url = server?.url ?? '';
-  return { postgres, url, port: Number(new URL(url).port), ...(mounted && { disk: directory }) };
+  return { postgres, url, port: Number(new URL(url).port), ...(disk && { disk }) };
 }
 
-const DISK_BYTES = 3 * 2 ** 30;
+/** More than an hour of results; it takes no more memory than there is data. */
+const DISK_BYTES = 16 * 2 ** 30;
+const SHRINK_ATTEMPTS = 50;
 
-async function mountDisk(directory: string, opened: AsyncDisposableStack): Promise<boolean> {
+async function mountDisk(directory: string, opened: AsyncDisposableStack): Promise<Disk | undefined> {
   const run = promisify(execFile);
+  const mount = (options: string) =>
+    run('mount', ['-t', 'tmpfs', '-o', `${options},mode=0711`, 'phaserun-faults', directory]);
   try {
-    await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES},mode=0711`, 'phaserun-faults', directory]);
+    await mount(`size=${DISK_BYTES}`);
   } catch {
-    return false;
+    return undefined;
   }
   opened.defer(async () => {
     // Whoever looks into it keeps it busy for a moment.
     await run('umount', [directory]).catch(() => run('umount', ['-l', directory]));
   });
   await chmod(directory, 0o711);
-  return true;
+  return {
+    async fill() {
+      // It cannot be made smaller than what is on it, which may grow meanwhile.
+      for (let attempt = 1; ; attempt += 1) {
+        const { blocks, bfree, bsize } = await statfs(directory);
+        const shrunk = await mount(`remount,size=${(blocks - bfree) * bsize}`).then(
+          () => true,
+          () => false,
+        );
+        if (shrunk) return;
+        if (attempt === SHRINK_ATTEMPTS) throw new Error(`${directory} cannot be filled`);
+      }
+    },
+    async makeRoom() {
+      await mount(`remount,size=${DISK_BYTES}`);
+    },
+  };
 }
 
 export interface CachePart {

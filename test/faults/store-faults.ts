@@ -1,5 +1,3 @@
-import { open, rm, statfs, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PHASE_RUNS, type PhaseRun } from '../../src/resources/phase-run.ts';
 import type { Fault, FaultContext } from './fault.ts';
@@ -14,11 +12,10 @@ export const STORE_FAULTS: readonly Fault[] = [
     impossible: ({ database }) =>
       database.disk === undefined ? 'mounting a file system of its own takes root' : undefined,
     async run({ world, hold, quick }) {
-      const { disk = '', postgres } = world.database;
-      const ballast = join(disk, 'ballast');
-      await fill(disk, ballast);
+      const { disk, postgres } = world.database;
+      await disk?.fill();
       await hold(1_000, quick ? 4_000 : 10_000);
-      await rm(ballast, { force: true });
+      await disk?.makeRoom();
       // Without room for its log it ends itself, and is started again like anything that ends.
       await postgres.start();
       return 'postgres';
@@ -51,22 +48,6 @@ export const STORE_FAULTS: readonly Fault[] = [
     run: deleteUnarchived,
   },
 ];
-
-/** Writes until there is no room: on a tmpfs as good as any data, and quicker. */
-async function fill(directory: string, path: string): Promise<void> {
-  const { bavail, bsize } = await statfs(directory);
-  await writeFile(path, '');
-  const file = await open(path, 'w');
-  const block = Buffer.alloc(16 * 2 ** 20);
-  try {
-    for (let left = bavail * bsize; left > 0; left -= block.length) await file.write(block);
-    for (;;) await file.write(block, 0, 4_096);
-  } catch {
-    // Full.
-  } finally {
-    await file.close();
-  }
-}
 
 /** etcd's own API over HTTP: https://etcd.io/docs/v3.6/dev-guide/api_grpc_gateway/ */
 async function compact(etcdUrl: string): Promise<void> {
