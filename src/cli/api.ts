@@ -31,7 +31,8 @@ const HELP = helpFooter({
       'OpenID provider whose tokens (JWT) are believed; its claim customer_id names the customer',
     OIDC_AUDIENCE: 'what those tokens have as aud',
     OIDC_JWKS_URL: 'where its keys are; default: where its discovery document says',
-    OIDC_ISSUERS_FILE: 'YAML or JSON with any number of issuers, GitHub Actions among them; see README',
+    OIDC_ISSUERS_FILE:
+      'YAML or JSON with any number of issuers, GitHub Actions among them; see docs/callers.md',
     AUDIT_READS: 'whether successful reads are noted for the audit; default true',
     WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'whether webhooks may name http and private addresses; default false',
     DATABASE_POOL_MAX: 'connections to Postgres; default 5',
