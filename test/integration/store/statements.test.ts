@@ -17,6 +17,7 @@ import {
 import { archiveRun } from '../../../src/store/archive.ts';
 import { listCommittedRuns } from '../../../src/store/committed-runs.ts';
 import { findCustomer, findCustomerByName, listCustomers } from '../../../src/store/customers.ts';
+import { lockTenant } from '../../../src/store/customers.ts';
 import type { Connection } from '../../../src/store/database.ts';
 import { listExecutions } from '../../../src/store/execution-history.ts';
 import { findCustomerOfRun } from '../../../src/store/executions.ts';
@@ -273,6 +274,7 @@ async function callArchive(pool: Connection, customerId: string): Promise<void> 
     deleted.slot,
   ]);
   await archiveRun(pool, deleted);
+  await lockTenant(pool, 'acme');
   await notifyCommitted(pool, { ...deleted, disposition: 'unchanged' });
 }
 
