@@ -13,6 +13,9 @@ import { runCli } from '../cli/run-cli.ts';
 import { callTool, connectWith } from '../mcp/mcp-client.ts';
 import { ALL_SCOPES, createContractWorlds, isReplay } from './contract-worlds.ts';
 
+// A dozen processes start at once, for both worlds.
+vi.setConfig({ testTimeout: 240_000 });
+
 const AUDIENCE = 'https://phaserun.example';
 
 const issuer = await startTokenIssuer();

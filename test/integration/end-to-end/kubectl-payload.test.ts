@@ -47,7 +47,11 @@ describe('a payload', () => {
     const result = { data: undefined, dataGzip };
     const archived = await applyAndArchive(makeManifest(tenant, 'gzipped', { result }));
     expect(await findRow(archived)).toMatchObject({ data: large, vulnerabilities_found: 5_000 });
-    expect(archived.status?.summary).toEqual({ validated: true, vulnerabilities: 5_000 });
+    expect(archived.status?.summary).toEqual({
+      validated: true,
+      vulnerabilities: 5_000,
+      redGreen: 'unknown',
+    });
   });
 
   test('within the whole phase document is taken out of it', async () => {
