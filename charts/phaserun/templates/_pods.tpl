@@ -52,7 +52,10 @@ priorityClassName: {{ . }}
 {{- $values := index . 2 -}}
 topologySpreadConstraints:
 {{- if $values.topologySpreadConstraints }}
-  {{- toYaml $values.topologySpreadConstraints | nindent 2 }}
+  {{- $own := dict "labelSelector" (dict "matchLabels" (include "phaserun.selector" (list $root (index $ 1)) | fromYaml)) }}
+  {{- range $values.topologySpreadConstraints }}
+  {{- list (merge (deepCopy .) $own) | toYaml | nindent 2 }}
+  {{- end }}
 {{- else }}
   {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
   - maxSkew: 1

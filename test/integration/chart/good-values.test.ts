@@ -22,6 +22,8 @@ describe.skipIf(!hasChartTools)('the chart', async () => {
   beforeAll(async () => {
     namespace = await freshNamespace({ kubeconfigPath });
     await kubectl(['label', 'namespace', namespace, 'pod-security.kubernetes.io/warn=restricted']);
+    // Which a controller manager makes in every namespace; there is none here.
+    await kubectl(['create', 'serviceaccount', 'default', '--namespace', namespace]);
     await kubectl(['apply', '--server-side', '-f', OTHER_KINDS]);
     await kubectl(['wait', '--for=condition=Established', '--timeout=60s', '-f', OTHER_KINDS]);
   });

@@ -37,7 +37,7 @@ export const GOOD_VALUES: Readonly<Record<string, object>> = {
           max_wal_size: '4GB',
           checkpoint_timeout: 900,
         },
-        resources: { requests: { cpu: 2, memory: '4Gi' } },
+        resources: { requests: { cpu: 2, memory: '4Gi' }, limits: { memory: '4Gi' } },
         nodeSelector: { disk: 'ssd' },
       },
     },
