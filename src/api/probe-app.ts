@@ -26,6 +26,7 @@ export function buildProbeApp({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
+    pluginTimeout: 0,
   });
   metrics.build.info.set({ version, node: process.version }, 1);
   app.setValidatorCompiler(validatorCompiler);

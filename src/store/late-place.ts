@@ -29,8 +29,9 @@ const ROWS_LOOKED_AT = 1_000;
  *
  * Only runs that came straight here, which have a place of the sequence (a multiple of 1,024), say when something
  * arrived. Late ones lie in the gap behind such a place, in the order in which they come, and clients send them oldest
- * first. One whose first try drew a place of the sequence, and was cut off, has that; it arrived when its key did. A deletion
- * is an arrival too: what is before it stores nothing.
+ * first. One whose first try drew a place of the sequence, and was cut off, has that; it arrived when its key did. What
+ * became a row later, having waited for an outage to end, arrived before any that has a greater place and is known to have arrived
+ * in time, since the sequence counts up. A deletion is an arrival too: what is before it stores nothing.
  */
 export function findLatePlace(connection: Connection, run: LateRun): Promise<LatePlace> {
   const place = z.object({ order: z.number(), below: z.number() });
@@ -42,15 +43,24 @@ export function findLatePlace(connection: Connection, run: LateRun): Promise<Lat
     ), deletion AS MATERIALIZED (
       SELECT up_to_order, created_at > ${run.storedAt}::timestamptz AS is_later FROM slot_tombstones
       WHERE customer_id = ${run.customerId} AND slot = ${slotOf(run)}
+    ), known AS (
+      SELECT greatest(
+        0,
+        (SELECT max(run_order) FROM placed WHERE updated_at <= ${run.storedAt}::timestamptz),
+        (
+          SELECT max(p.run_order) FROM placed p WHERE EXISTS (
+            SELECT FROM idempotency_keys k
+            WHERE k.customer_id = ${run.customerId} AND k.run_order = p.run_order
+              AND k.created_at <= ${run.storedAt}::timestamptz
+          )
+        )
+      ) AS run_order
     ), arrival AS (
       SELECT least(
         (
           SELECT min(run_order) FROM placed
-          WHERE updated_at > ${run.storedAt}::timestamptz AND run_order % 1024 = 0 AND NOT EXISTS (
-            SELECT FROM idempotency_keys k
-            WHERE k.customer_id = ${run.customerId} AND k.run_order = placed.run_order
-              AND k.created_at <= ${run.storedAt}::timestamptz
-          )
+          WHERE updated_at > ${run.storedAt}::timestamptz AND run_order % 1024 = 0
+            AND run_order > (SELECT run_order FROM known)
         ),
         (SELECT up_to_order FROM deletion WHERE is_later)
       ) AS run_order

@@ -60,6 +60,19 @@ test('one whose first try drew its place before comes before it, however late it
   expect(await place(8)).toEqual({ order: 1025, below: 2048 });
 });
 
+test('what waited for an outage to end, and became a row late, is before what is known to have come before', async () => {
+  await put(1024, 5);
+  await put(2048, 20);
+  await put(4096, 20);
+  await pool.query(sql.type(z.object({}))`
+    INSERT INTO idempotency_keys (
+      customer_id, scope_sha256, fingerprint_sha256, run_order, claimed_until, created_at, expires_at
+    )
+    VALUES (${customerId}, sha256('scope'), sha256('request'), 4096, now(), ${minute(9)}, now() + interval '1 day')
+  `);
+  expect(await place(10)).toEqual({ order: 4097, below: 5120 });
+});
+
 describe('the place of a run that was stored at minute 10', () => {
   const cases = [
     { name: 'an empty slot', rows: [], want: { order: 1, below: 1024 } },
