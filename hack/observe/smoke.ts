@@ -56,6 +56,7 @@ async function main(): Promise<number> {
     process.stderr.write(`${running}\n`);
     return 2;
   }
+  await scrapedSince(running, 0);
   const before = await count(running);
   const rose = await withSmoker(running.dev, async (smoker) => {
     for (const sample of SAMPLES) await storeSample(running.dev, smoker, sample);
@@ -99,10 +100,11 @@ async function storeSample(dev: DevFile, { apiKey, issueNumber }: Smoker, sample
   print(`stored  ${sample} as issue ${issueNumber} of ${REPO}`);
 }
 
-/** Waits until both processes were scraped after a time, in seconds. */
-async function scrapedSince({ prometheus }: Running, time: number): Promise<void> {
+/** Waits until each process was scraped after a time, in seconds; of one that was never, Prometheus knows nothing. */
+async function scrapedSince({ prometheus, dev }: Running, time: number): Promise<void> {
   const deadline = Date.now() + SCRAPED_WITHIN_MS;
-  while ((await queryNumber(prometheus, `min(timestamp(up)) > ${time}`)) === undefined) {
+  const all = `count(timestamp(up) > ${time}) == ${dev.metricsUrls.length}`;
+  while ((await queryNumber(prometheus, all)) === undefined) {
     if (Date.now() > deadline) throw new Error('Prometheus does not scrape: see its page Targets');
     await sleep(500);
   }
