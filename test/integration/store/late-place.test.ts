@@ -37,6 +37,16 @@ async function put(order: number, arrivedAt: number, phase: 'validation' | 'miti
   );
 }
 
+/** The key of a store that drew this place in this minute. */
+async function claim(order: number, at: number) {
+  await pool.query(sql.type(z.object({}))`
+    INSERT INTO idempotency_keys (
+      customer_id, scope_sha256, fingerprint_sha256, run_order, claimed_until, created_at, expires_at
+    )
+    VALUES (${customerId}, sha256('scope'), sha256('request'), ${order}, now(), ${minute(at)}, now() + interval '1 day')
+  `);
+}
+
 const place = (storedAt: number, phase: 'validation' | 'mitigation' = 'validation') =>
   findLatePlace(pool, {
     customerId,
@@ -50,12 +60,7 @@ test('one whose first try drew its place before comes before it, however late it
   await put(1024, 5);
   await put(4096, 20);
   expect(await place(10)).toEqual({ order: 1025, below: 2048 });
-  await pool.query(sql.type(z.object({}))`
-    INSERT INTO idempotency_keys (
-      customer_id, scope_sha256, fingerprint_sha256, run_order, claimed_until, created_at, expires_at
-    )
-    VALUES (${customerId}, sha256('scope'), sha256('request'), 4096, now(), ${minute(9)}, now() + interval '1 day')
-  `);
+  await claim(4096, 9);
   expect(await place(10)).toEqual({ order: 4097, below: 5120 });
   expect(await place(8)).toEqual({ order: 1025, below: 2048 });
 });
@@ -64,12 +69,7 @@ test('what waited for an outage to end, and became a row late, is before what is
   await put(1024, 5);
   await put(2048, 20);
   await put(4096, 20);
-  await pool.query(sql.type(z.object({}))`
-    INSERT INTO idempotency_keys (
-      customer_id, scope_sha256, fingerprint_sha256, run_order, claimed_until, created_at, expires_at
-    )
-    VALUES (${customerId}, sha256('scope'), sha256('request'), 4096, now(), ${minute(9)}, now() + interval '1 day')
-  `);
+  await claim(4096, 9);
   expect(await place(10)).toEqual({ order: 4097, below: 5120 });
 });
 
