@@ -29,6 +29,8 @@ const neighbour = z.object({
 
 const archiveState = z.object({
   incarnation: z.string(),
+  /** When the transaction began, which is the time of all that it writes. */
+  now: z.string(),
   /** Of the controller that leads. */
   epoch: z.number().nullable(),
   /** `stale`: its last activity was noted more than a minute ago. */
@@ -97,6 +99,7 @@ export function getArchiveState(connection: Connection, run: ArchivableRun): Pro
     )
     SELECT
       database_incarnation() AS incarnation,
+      now() AS now,
       (SELECT epoch FROM leadership) AS epoch,
       (SELECT to_jsonb(r) FROM repository r) AS repository,
       (SELECT to_jsonb(o) FROM own o) AS own,

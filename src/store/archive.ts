@@ -1,22 +1,19 @@
 import type { ArchivableRun, ArchivedRun, ArchiveOutcome, RejectedRun } from '../domain/run.ts';
-import { isTerminal, type SessionState } from '../domain/session.ts';
 import {
   type ArchiveDecision,
   decideArchive,
   type FoundDecision,
-  type SessionStep,
   type WriteDecision,
 } from './archive-decision.ts';
 import { type ArchiveState, getArchiveState } from './archive-state.ts';
 import { committedRunOf } from './committed-runs.ts';
 import type { Connection } from './database.ts';
 import { toDatabaseError } from './errors.ts';
-import { writeExecution } from './execution-writes.ts';
 import { holdTerm, requireTerm, type Term } from './leadership.ts';
 import { quarantineRun } from './quarantine.ts';
 import { touchRepository } from './repositories.ts';
 import { insertDuplicate, insertTombstone, notifyCommitted, recordRun } from './run-records.ts';
-import { createRunSession, moveRunSession } from './run-sessions.ts';
+import { planSessionWrite, writeRun } from './run-writes.ts';
 import { drawRunOrder, lockSlot } from './slots.ts';
 
 /**
@@ -71,24 +68,21 @@ async function write(
   state: ArchiveState,
   decision: WriteDecision,
 ): Promise<ArchivedRun> {
-  const { repository } = state;
+  const { repository, now: committedAt } = state;
   const repositoryId =
     repository === null || repository.stale ? await touchRepository(transaction, run) : repository.id;
   const order = decision.order ?? (await drawRunOrder(transaction));
-  const session =
-    decision.session && (await takeStep(transaction, run, decision.session, { repositoryId, order }));
-  const place = { repositoryId, sessionId: session?.id, order };
-  const committedAt = await writeExecution(transaction, run, place, decision.dataFrom);
+  const session = decision.session && planSessionWrite(decision.session);
+  const { disposition, dataFrom } = decision;
   const archived = archivedOf(run, state, {
-    disposition: decision.disposition,
+    disposition,
     executionId: run.runId,
     committedAt,
     order,
-    session,
+    session: session && { id: session.id, state: session.state },
   });
-  const committed = committedRunOf(run, archived.disposition, archived);
-  const path = decision.session?.path ?? [];
-  const transitions = await recordRun(transaction, { run, sessionId: session?.id, path, committed });
+  const committed = committedRunOf(run, disposition, archived);
+  const transitions = await writeRun(transaction, { run, repositoryId, order, session, dataFrom, committed });
   return { ...archived, transitions, ...timeToFix(decision, state, committedAt) };
 }
 
@@ -101,25 +95,6 @@ function timeToFix(
   const isFixed = session?.outcome === 'fixed' && session.path.at(-1)?.to === 'completed';
   if (!isFixed || firstValidationAt === null) return {};
   return { secondsToFix: Math.max(0, Date.parse(committedAt) - Date.parse(firstValidationAt)) / 1000 };
-}
-
-/** Leads the session where the run wants it; answers where it then is. */
-async function takeStep(
-  transaction: Connection,
-  run: ArchivableRun,
-  { joined, path, outcome }: SessionStep,
-  place: { readonly repositoryId: string; readonly order: number },
-): Promise<{ readonly id: string; readonly state: SessionState }> {
-  const last = path.at(-1)?.to;
-  if (joined === undefined) {
-    const status = last ?? 'pending';
-    const id = await createRunSession(transaction, run, { ...place, status, outcome });
-    return { id, state: status };
-  }
-  const status = last ?? joined.status;
-  if (!isTerminal(joined.status))
-    await moveRunSession(transaction, run, { session: joined, status, outcome, order: place.order });
-  return { id: joined.id, state: status };
 }
 
 /** Notes, the first time, why there is no row; says it to whoever waits each time. */
@@ -140,7 +115,7 @@ async function note(
   }
   if (archived.disposition === 'duplicate') await insertDuplicate(transaction, run, archived.executionId);
   else await insertTombstone(transaction, run);
-  await recordRun(transaction, { run, sessionId: undefined, path: [], committed });
+  await recordRun(transaction, { run, committed });
   return archived;
 }
 

@@ -33,6 +33,7 @@ export function createDriver(options: DriverOptions): DriverFactory {
     Promise.resolve({
       createPoolClient: ({ clientEventEmitter }) => {
         const client = createClient(options);
+        const pipeline = createPipeline(client);
         let lost: Error | undefined;
         client.on('error', (error) => {
           lost = error;
@@ -49,7 +50,7 @@ export function createDriver(options: DriverOptions): DriverFactory {
           end: () => client.end(),
           query: async (text, values, query) => {
             if (lost !== undefined) throw new BackendTerminatedError(lost);
-            const result = await run(client, {
+            const result = await pipeline({
               text,
               ...(values && { values }),
               ...(query?.name && { name: query.name }),
@@ -81,6 +82,7 @@ function createClient({
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     types: parsers,
+    pipeline: true,
   });
 }
 
@@ -95,20 +97,49 @@ async function connect(client: Client, url: string | undefined): Promise<Error |
   }
 }
 
-async function run(client: Client, query: QueryConfig<unknown[]>) {
-  try {
-    const { command, fields, rowCount, rows } = await client.query<Record<string, unknown>>(query);
-    return {
-      // slonik's type leaves out START, COMMIT and the like, and reads none of them.
-      command: command as DriverCommand,
-      fields: fields.map(({ dataTypeID, name }) => ({ dataTypeId: dataTypeID, name })),
-      rowCount,
-      rows,
-    };
-  } catch (error) {
-    // What is not the server's answer means that there was none. slonik does not roll back after this class.
-    throw error instanceof DatabaseError ? error : new BackendTerminatedError(asError(error));
-  }
+/** What slonik makes of a transaction's beginning; nobody reads its answer. */
+const BEGIN = 'START TRANSACTION';
+
+type Run = (query: QueryConfig<unknown[]>) => Promise<{
+  readonly command: DriverCommand;
+  readonly fields: { readonly dataTypeId: number; readonly name: string }[];
+  readonly rowCount: number | null;
+  readonly rows: Record<string, unknown>[];
+}>;
+
+/**
+ * Sends a transaction's beginning along with its first statement, in one round trip. Where it fails, so does that
+ * statement, with the reason of the beginning.
+ */
+function createPipeline(client: Client): Run {
+  let begun: Promise<Error | undefined> | undefined;
+  return async (query) => {
+    if (query.text === BEGIN) {
+      begun = client.query(BEGIN).then(
+        () => undefined,
+        (error: unknown) => asError(error),
+      );
+      return { command: 'START' as DriverCommand, fields: [], rowCount: null, rows: [] };
+    }
+    try {
+      const answer = client.query<Record<string, unknown>>(query);
+      const before = begun;
+      begun = undefined;
+      // The answers come in the order of the statements.
+      const [{ command, fields, rowCount, rows }, notBegun] = await Promise.all([answer, before]);
+      if (notBegun !== undefined) throw notBegun;
+      return {
+        // slonik's type leaves out START, COMMIT and the like, and reads none of them.
+        command: command as DriverCommand,
+        fields: fields.map(({ dataTypeID, name }) => ({ dataTypeId: dataTypeID, name })),
+        rowCount,
+        rows,
+      };
+    } catch (error) {
+      // What is not the server's answer means that there was none. slonik does not roll back after this class.
+      throw error instanceof DatabaseError ? error : new BackendTerminatedError(asError(error));
+    }
+  };
 }
 
 function asError(error: unknown): Error {

@@ -1,4 +1,4 @@
-import { sql } from 'slonik';
+import { type FragmentSqlToken, sql } from 'slonik';
 import { z } from 'zod';
 import type { ArchivableRun, CommittedRun } from '../domain/run.ts';
 import { SESSION_STATES, type SessionTransition } from '../domain/session.ts';
@@ -39,22 +39,49 @@ export interface RunRecord {
   readonly committed: CommittedRun;
 }
 
-const recorded = z.object({
-  transitions: z.array(z.object({ from: z.enum(SESSION_STATES).nullable(), to: z.enum(SESSION_STATES) })),
-});
+/** As it comes from the database. */
+export const transition = z.object({ from: z.enum(SESSION_STATES).nullable(), to: z.enum(SESSION_STATES) });
 
-/**
- * Records what was done: the session's steps, what subscriptions are to be told of it, the audit event, the
- * notification. What else was known of the run (that it repeated another, that it was quarantined) is over.
- * @returns the steps that were not recorded before
- */
+const recorded = z.object({ transitions: z.array(transition) });
+
+/** Records what became of a run that has no row. */
 export async function recordRun(
   connection: Connection,
+  record: Pick<RunRecord, 'run' | 'committed'>,
+): Promise<void> {
+  const { steps, transitions, notification } = recordOf(
+    { ...record, sessionId: undefined, path: [] },
+    sql.fragment`sessions`,
+  );
+  await connection.one(sql.prepared('record_run', recorded)`
+    WITH ${steps}
+    SELECT ${transitions} AS transitions, ${notification}
+  `);
+}
+
+/**
+ * The parts of a statement that records what was done: the session's steps, what subscriptions are to be told of it, the
+ * audit event, the notification. What else was known of the run (that it repeated another, that it was quarantined) is over.
+ *
+ * @param sessions where the run's session is to be seen as it is after the step: a table or the like with the
+ *   columns that the outbox wants
+ */
+export function recordOf(
   record: RunRecord,
-): Promise<readonly SessionTransition[]> {
+  sessions: FragmentSqlToken,
+): {
+  /** CTEs. */
+  readonly steps: FragmentSqlToken;
+  /** JSON of the steps that were not recorded before. */
+  readonly transitions: FragmentSqlToken;
+  readonly notification: FragmentSqlToken;
+} {
   const { run, sessionId, path, committed } = record;
-  const { transitions } = await connection.one(sql.prepared('record_run', recorded)`
-    WITH steps AS (
+  const stepsOfSession = sql.fragment`
+    SELECT s.id, s.customer_id, s.role, s.task_id, s.repository_id, s.subject, s.outcome, steps.from_state, steps.to_state
+    FROM steps JOIN ${sessions} s ON s.id = steps.session_id`;
+  return {
+    steps: sql.fragment`steps AS (
       INSERT INTO session_transitions (session_id, customer_id, from_state, to_state, run_id)
       SELECT ${sessionId ?? null}::uuid, ${run.customerId}::uuid, step.from_state, step.to_state, ${run.runId}::uuid
       FROM unnest(
@@ -80,20 +107,13 @@ export async function recordRun(
     ), no_duplicate AS (
       DELETE FROM duplicate_runs
       WHERE run_id = ${run.runId} AND customer_id = ${run.customerId} AND ${committed.disposition} <> 'duplicate'
-    )
-    SELECT
-      coalesce(
-        (SELECT jsonb_agg(jsonb_build_object('from', from_state, 'to', to_state)) FROM steps), '[]'
-      ) AS transitions,
-      pg_notify('phaserun_committed', ${JSON.stringify(committed)})
-  `);
-  return transitions;
+    )`,
+    transitions: sql.fragment`coalesce(
+      (SELECT jsonb_agg(jsonb_build_object('from', from_state, 'to', to_state)) FROM steps), '[]'
+    )`,
+    notification: sql.fragment`pg_notify('phaserun_committed', ${JSON.stringify(committed)})`,
+  };
 }
-
-/** As the outbox wants them; the session was written by an earlier statement of the transaction. */
-const stepsOfSession = sql.fragment`
-  SELECT s.id, s.customer_id, s.role, s.task_id, s.repository_id, s.subject, s.outcome, steps.from_state, steps.to_state
-  FROM steps JOIN sessions s ON s.id = steps.session_id`;
 
 /** Wakes who waits for a run about which nothing had to be written. */
 export async function notifyCommitted(connection: Connection, committed: CommittedRun): Promise<void> {
