@@ -43,6 +43,25 @@ test('several at once migrate once, and then nothing is pending', async () => {
   await database.close();
 });
 
+test('payloads are compressed with lz4 where the server has it', async () => {
+  const url = await emptyDatabase();
+  await migrate(url);
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query(`
+    SELECT attrelid::regclass::text AS table, attcompression AS method
+    FROM pg_attribute
+    WHERE attname = 'data' AND attrelid::regclass::text ~ '(_executions|payloads)$' AND attcompression <> ''
+    ORDER BY 1
+  `);
+  const has = await client.query(
+    `SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY(enumvals)`,
+  );
+  await client.end();
+  const tables = ['mitigation_executions', 'payloads', 'scan_executions', 'validation_executions'];
+  expect(rows).toEqual(has.rowCount === 1 ? tables.map((table) => ({ table, method: 'l' })) : []);
+});
+
 test('a database of a later version is refused by name', async () => {
   const url = await emptyDatabase();
   await migrate(url);
