@@ -5,6 +5,7 @@ import {
   installRelease,
   makeNamespace,
   NAMESPACE,
+  query,
   refuseWhereInstalled,
   RELEASE,
   untilRolledOut,
@@ -53,6 +54,12 @@ export function testFirstInstall(tenant: Tenant): void {
         status: 200,
         body: { validation: { 'issue-7': data } },
       });
+    });
+
+    test('payloads are compressed with lz4, which this server has', async () => {
+      const methods = `SELECT string_agg(DISTINCT attcompression::text, '') FROM pg_attribute
+        WHERE attname = 'data' AND attrelid::regclass::text ~ '^(.*_executions|payloads)$'`;
+      expect(await query(methods)).toBe('l');
     });
 
     test('everything is connected', async () => {
