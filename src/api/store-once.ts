@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import { keyedRunId } from '../domain/keyed-run-id.ts';
+import { slotOf } from '../domain/slot.ts';
 import type { Connection } from '../store/database.ts';
 import type { KeptAnswer } from '../store/idempotency.ts';
 import {
   backdateIdempotencyKey,
   type Claim,
+  type ClaimRequest,
   claimIdempotencyKey,
   releaseIdempotencyClaim,
   settleIdempotencyClaim,
@@ -16,7 +18,7 @@ import { idempotencyScope } from './idempotency-scope.ts';
 import { keptProblem } from './kept-problem.ts';
 import { callerOf } from './plugins/authentication.ts';
 import { writeProblem } from './replayable-answer.ts';
-import { type AdmittedStore, type LetIn, type UnplacedStore, unplacedOf } from './admit-run.ts';
+import { type LetIn, type UnplacedStore, unplacedOf } from './admit-run.ts';
 import { DatabaseAwayError, type DatabaseGate } from './database-gate.ts';
 
 /** A store that was let in, and the key that it came with. */
@@ -61,7 +63,7 @@ export async function storeOnce(
     if (admitted.admission === undefined) return storeUnplaced(store, { ...admitted, runId });
     const claims = createClaims(database.pool, gate, once, request.log);
     try {
-      const claim = await claims.claim({ order: admitted.order, runId });
+      const claim = await claims.claim({ slot: slotOf(admitted.request), order: admitted.order, runId });
       if (claim.kind === 'kept') return { kind: 'replayed', answer: claim.answer };
       if (claim.kind !== 'claimed') return { kind: claim.kind === 'busy' ? 'in_flight' : 'reused' };
       const isRetry = claim.isStored || claim.order !== admitted.order;
@@ -115,7 +117,7 @@ function createClaims(
       log.warn({ error }, 'what became of a store with an Idempotency-Key was not noted');
     });
   return {
-    claim: (run: Pick<AdmittedStore, 'order' | 'runId'>): Promise<Claim> => {
+    claim: (run: Pick<ClaimRequest, 'slot' | 'order' | 'runId'>): Promise<Claim> => {
       const wanted = { ...run, fingerprint, leaseSeconds: LEASE_SECONDS, ttlSeconds };
       return gate.ask(STATEMENT_MS, () => claimIdempotencyKey(pool, scope, wanted));
     },

@@ -7,6 +7,8 @@ import { type IdempotencyScope, isOf, type KeptAnswer, keptAnswer } from './idem
 export interface ClaimRequest {
   /** Hex SHA-256 of what is stored. */
   readonly fingerprint: string;
+  /** What it is stored in; see `slotOf`. */
+  readonly slot: string;
   /** Place in the slot that was drawn for this try. */
   readonly order: number;
   /** Id that the run has under this key. */
@@ -40,20 +42,21 @@ const claimRow = z.object({
 export async function claimIdempotencyKey(
   connection: Connection,
   scope: IdempotencyScope,
-  { fingerprint, order, runId, leaseSeconds, ttlSeconds }: ClaimRequest,
+  { fingerprint, slot, order, runId, leaseSeconds, ttlSeconds }: ClaimRequest,
 ): Promise<Claim> {
   // What a row was before is seen by "found", which reads the state from before the statement.
   const row = await connection.one(sql.prepared('claim_idempotency_key', claimRow)`
     WITH claimed AS (
       INSERT INTO idempotency_keys AS k (
-        customer_id, scope_sha256, fingerprint_sha256, run_order, claimed_until, expires_at
+        customer_id, scope_sha256, fingerprint_sha256, slot, run_order, claimed_until, expires_at
       )
       VALUES (
-        ${scope.customerId}, decode(${scope.sha256}, 'hex'), decode(${fingerprint}, 'hex'), ${order},
+        ${scope.customerId}, decode(${scope.sha256}, 'hex'), decode(${fingerprint}, 'hex'), ${slot}, ${order},
         now() + make_interval(secs => ${leaseSeconds}), now() + make_interval(secs => ${ttlSeconds})
       )
       ON CONFLICT (customer_id, scope_sha256) DO UPDATE SET
         fingerprint_sha256 = EXCLUDED.fingerprint_sha256,
+        slot = EXCLUDED.slot,
         run_order = CASE WHEN k.expires_at <= now() THEN EXCLUDED.run_order ELSE k.run_order END,
         status = NULL,
         headers = EXCLUDED.headers,

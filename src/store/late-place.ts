@@ -31,7 +31,8 @@ const ROWS_LOOKED_AT = 1_000;
  * arrived. Late ones lie in the gap behind such a place, in the order in which they come, and clients send them oldest
  * first. One whose first try drew a place of the sequence, and was cut off, has that; it arrived when its key did. What
  * became a row later, having waited for an outage to end, arrived before any that has a greater place and is known to have arrived
- * in time, since the sequence counts up. A deletion is an arrival too: what is before it stores nothing.
+ * in time, since the sequence counts up. Only what came without a key, and is a PhaseRun but no row yet, is not known here.
+ * A deletion is an arrival too: what is before it stores nothing.
  */
 export function findLatePlace(connection: Connection, run: LateRun): Promise<LatePlace> {
   const place = z.object({ order: z.number(), below: z.number() });
@@ -46,14 +47,7 @@ export function findLatePlace(connection: Connection, run: LateRun): Promise<Lat
     ), known AS (
       SELECT greatest(
         0,
-        (SELECT max(run_order) FROM placed WHERE updated_at <= ${run.storedAt}::timestamptz),
-        (
-          SELECT max(p.run_order) FROM placed p WHERE EXISTS (
-            SELECT FROM idempotency_keys k
-            WHERE k.customer_id = ${run.customerId} AND k.run_order = p.run_order
-              AND k.created_at <= ${run.storedAt}::timestamptz
-          )
-        )
+        (SELECT max(run_order) FROM placed WHERE updated_at <= ${run.storedAt}::timestamptz)
       ) AS run_order
     ), arrival AS (
       SELECT least(
@@ -79,7 +73,10 @@ export function findLatePlace(connection: Connection, run: LateRun): Promise<Lat
   `);
 }
 
-/** Validations and mitigations share a slot; what waits in the inbox is going to be a row. */
+/**
+ * Validations and mitigations share a slot. What waits in the inbox is going to be a row; so is what came with a key, which
+ * in between is but a PhaseRun.
+ */
 function rowsOf(run: LateRun): FragmentSqlToken {
   const phases: readonly Phase[] = run.phase === 'scan' ? ['scan'] : ['validation', 'mitigation'];
   const { forge, namespace, name } = run.repository;
@@ -100,5 +97,10 @@ function rowsOf(run: LateRun): FragmentSqlToken {
     WHERE customer_id = ${run.customerId} AND slot = ${slotOf(run)}
     ORDER BY run_order DESC LIMIT ${ROWS_LOOKED_AT}
   )`;
-  return sql.fragment`${sql.join([...tables, inbox], sql.fragment` UNION ALL `)}`;
+  const keys = sql.fragment`(
+    SELECT run_order, created_at AS updated_at FROM idempotency_keys
+    WHERE customer_id = ${run.customerId} AND slot = ${slotOf(run)} AND run_order IS NOT NULL
+    ORDER BY run_order DESC LIMIT ${ROWS_LOOKED_AT}
+  )`;
+  return sql.fragment`${sql.join([...tables, inbox, keys], sql.fragment` UNION ALL `)}`;
 }

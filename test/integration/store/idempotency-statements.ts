@@ -22,6 +22,7 @@ export async function callIdempotencyStatements(pool: Connection, customerId: st
   const runId = '00000000-0000-8000-8000-000000000001';
   await claimIdempotencyKey(pool, scope, {
     fingerprint,
+    slot: 'github/acme/nodegoat/issue/1204',
     runId,
     order: 1_024,
     leaseSeconds: 1,
@@ -38,8 +39,10 @@ export async function callIdempotencyStatements(pool: Connection, customerId: st
 /** 100,000 keys of one customer, a few of which have expired. */
 export async function fillIdempotencyKeys(client: Client): Promise<void> {
   await client.query(`
-    INSERT INTO idempotency_keys (customer_id, scope_sha256, fingerprint_sha256, status, expires_at)
-    SELECT md5('customer0')::uuid, sha256(n::text::bytea), sha256('x'), 200, now() + make_interval(secs => n - 10)
+    INSERT INTO idempotency_keys (customer_id, scope_sha256, fingerprint_sha256, slot, run_order, status, expires_at)
+    SELECT
+      md5('customer0')::uuid, sha256(n::text::bytea), sha256('x'), 'slot' || n % 3, n, 200,
+      now() + make_interval(secs => n - 10)
     FROM generate_series(0, 99999) n
   `);
 }

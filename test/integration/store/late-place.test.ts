@@ -1,6 +1,7 @@
 import { sql } from 'slonik';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { slotOf } from '../../../src/domain/slot.ts';
 import { archiveRun } from '../../../src/store/archive.ts';
 import { deleteIssueRuns } from '../../../src/store/issue-deletion.ts';
 import { findLatePlace } from '../../../src/store/late-place.ts';
@@ -37,13 +38,18 @@ async function put(order: number, arrivedAt: number, phase: 'validation' | 'miti
   );
 }
 
+const slot = slotOf({ phase: 'validation', repository: repository(), issueNumber: 1204 });
+
 /** The key of a store that drew this place in this minute. */
 async function claim(order: number, at: number) {
   await pool.query(sql.type(z.object({}))`
     INSERT INTO idempotency_keys (
-      customer_id, scope_sha256, fingerprint_sha256, run_order, claimed_until, created_at, expires_at
+      customer_id, scope_sha256, fingerprint_sha256, slot, run_order, claimed_until, created_at, expires_at
     )
-    VALUES (${customerId}, sha256('scope'), sha256('request'), ${order}, now(), ${minute(at)}, now() + interval '1 day')
+    VALUES (
+      ${customerId}, sha256(${String(order)}::text::bytea), sha256('request'), ${slot}, ${order}, now(), ${minute(at)},
+      now() + interval '1 day'
+    )
   `);
 }
 
@@ -71,6 +77,15 @@ test('what waited for an outage to end, and became a row late, is before what is
   await put(4096, 20);
   await claim(4096, 9);
   expect(await place(10)).toEqual({ order: 4097, below: 5120 });
+});
+
+test('what came with a key counts from then on, though it is neither a row nor in the inbox yet', async () => {
+  await put(1024, 5);
+  await claim(3072, 8);
+  await claim(5120, 20);
+  expect(await place(10)).toEqual({ order: 3073, below: 4096 });
+  expect(await place(6)).toEqual({ order: 1025, below: 2048 });
+  expect(await place(30)).toEqual({ order: 5121, below: 6144 });
 });
 
 describe('the place of a run that was stored at minute 10', () => {
