@@ -4,6 +4,7 @@ import type { PhaseRunWriter } from '../kube/phase-run-writer.ts';
 import type { KubeResource } from '../kube/resource.ts';
 import { isRefusal, isUnavailable } from '../kube/retry.ts';
 import { type Namespace, namespaceOfCustomer } from '../resources/namespace-binding.ts';
+import { listCommittedRuns } from '../store/committed-runs.ts';
 import type { Connection } from '../store/database.ts';
 import {
   type ClaimedInboxRun,
@@ -101,40 +102,53 @@ async function publishAll(options: InboxPublisherOptions, signal: AbortSignal): 
   if (ended.failures.length > 0) throw ended.failures[0];
 }
 
-/** Publishes stores of one slot one after another, as far as they go and the time of their lease allows. */
+/**
+ * Publishes stores of one slot one after another, as far as they go and the time of their lease allows. On a busy machine
+ * stores of a slot come as fast as this goes, so each waits for one answer of Kubernetes alone.
+ * @throws DatabaseError, and then the leases of the claims end by themselves
+ */
 async function publishSlot(
   options: InboxPublisherOptions,
   stores: readonly ClaimedInboxRun[],
   { namespaceOf, signal }: { namespaceOf: (store: ClaimedInboxRun) => string; signal: AbortSignal },
 ): Promise<AttemptResult> {
+  const { pool } = options;
   const endsAt = performance.now() + SLOT_MS;
+  const ids = stores.map(({ storeId }) => storeId);
+  const rows = new Set((await listCommittedRuns(pool, ids)).map(({ runId }) => runId));
+  const removals: Promise<void>[] = [];
   let result: AttemptResult = 'done';
   let tried = 0;
   for (const store of stores) {
-    result = await attempt(options, store, namespaceOf(store));
-    tried += 1;
+    // A process that was frozen has lost its lease.
     if (result !== 'done' || signal.aborted || performance.now() >= endsAt) break;
+    const isRow = rows.has(store.storeId);
+    result = await attempt(options, store, { namespace: namespaceOf(store), isRow, removals });
+    tried += 1;
   }
-  if (tried < stores.length) await releaseInboxRuns(options.pool, stores.slice(tried));
+  await Promise.all(removals);
+  if (tried < stores.length) await releaseInboxRuns(pool, stores.slice(tried));
   return result;
 }
 
 /** What became of a store: `done` when it is out of the inbox, `postponed` when those behind it have to wait for it. */
 type AttemptResult = 'away' | 'postponed' | 'done';
 
-/** @throws DatabaseError, and then the lease of the claim ends by itself */
+/** @throws DatabaseError */
 async function attempt(
   options: InboxPublisherOptions,
   claim: ClaimedInboxRun,
-  namespace: string,
+  { namespace, isRow, removals }: { namespace: string; isRow: boolean; removals: Promise<void>[] },
 ): Promise<AttemptResult> {
   const { pool, metrics, logger } = options;
   const count = (outcome: InboxOutcome) => metrics.inbox.outcomes.inc({ outcome });
   const named = { customerId: claim.customerId, slot: claim.slot, run: claim.runId };
   try {
-    await publishStore(options, claim, namespace);
-    await deletePublishedRun(pool, claim);
-    count('published');
+    await publishStore(options, claim, { namespace, isRow });
+    const removal = deletePublishedRun(pool, claim).then(() => count('published'));
+    // Awaited with the others; meanwhile its failure is nobody's.
+    removal.catch(() => undefined);
+    removals.push(removal);
     return 'done';
   } catch (error) {
     if (!(error instanceof KubeError)) throw error;

@@ -8,7 +8,7 @@ import type { AcceptedStore } from '../resources/phase-run-draft.ts';
 import { saysAlready } from '../resources/phase-run-move.ts';
 import { listCommittedRuns } from '../store/committed-runs.ts';
 import type { Connection } from '../store/database.ts';
-import { type ClaimedInboxRun, isInboxRunKept, isRunOfSlot } from '../store/inbox-claims.ts';
+import { type ClaimedInboxRun, isRunOfSlot } from '../store/inbox-claims.ts';
 
 export interface PublishDependencies {
   readonly pool: Connection;
@@ -22,13 +22,14 @@ const GAP = 1_024;
 
 /**
  * Makes of a store in the inbox what the API would have made of it, whatever an earlier attempt has done already. It was
- * acknowledged, so where the API would refuse to move a run forward, the store becomes a run of its own.
+ * acknowledged, so where the API would refuse to move a run forward, the store becomes a run of its own; which may be a row
+ * already (`isRow`), and have outlived its PhaseRun.
  * @throws KubeError, DatabaseError when it is not published
  */
 export async function publishStore(
   deps: PublishDependencies,
   claim: ClaimedInboxRun,
-  namespace: string,
+  { namespace, isRow }: { readonly namespace: string; readonly isRow: boolean },
 ): Promise<void> {
   const deadline = deadlineIn(WRITE_MS);
   const store = acceptedOf(claim, namespace);
@@ -39,9 +40,7 @@ export async function publishStore(
     await createInPlace(deps.phaseRuns, store, deadline);
     return;
   }
-  const own = { ...store, runId: claim.storeId };
-  if (await isDone(deps, claim, own)) return;
-  await createInPlace(deps.phaseRuns, own, deadline);
+  if (!isRow) await createInPlace(deps.phaseRuns, { ...store, runId: claim.storeId }, deadline);
 }
 
 /** `gone`: there is such a run and no PhaseRun of it; `none`: no run is there to be moved. */
@@ -79,16 +78,6 @@ async function findTarget(
   const found = await phaseRuns.find(namespace, { labelSelector, runId }, deadline);
   const isSame = found?.spec.phase === request.phase && found.spec.customerId === customerId;
   return isSame ? found.metadata : undefined;
-}
-
-/** Whether somebody has published it before: its row may have outlived its PhaseRun. */
-async function isDone(
-  { pool }: PublishDependencies,
-  claim: ClaimedInboxRun,
-  { runId }: AcceptedStore,
-): Promise<boolean> {
-  const [row] = await listCommittedRuns(pool, [runId]);
-  return row !== undefined || !(await isInboxRunKept(pool, claim));
 }
 
 /** A place that is taken by another run has room behind it, before whatever came later. */

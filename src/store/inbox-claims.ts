@@ -129,22 +129,6 @@ export async function isRunOfSlot(
   return isThere;
 }
 
-/** Whether nobody has published it since. */
-export async function isInboxRunKept(
-  connection: Connection,
-  { customerId, storeId }: ClaimedInboxRun,
-): Promise<boolean> {
-  const { isKept } = await connection.one(sql.prepared(
-    'is_inbox_run_kept',
-    z.object({ isKept: z.boolean() }),
-  )`
-    SELECT EXISTS (
-      SELECT FROM inbox_runs WHERE store_id = ${storeId} AND customer_id = ${customerId}
-    ) AS "isKept"
-  `);
-  return isKept;
-}
-
 /**
  * Takes a store out of the inbox: its PhaseRun is written. Its payload is needed until that is archived, and whoever sweeps may not
  * have seen the PhaseRun yet, so it counts as touched.

@@ -80,7 +80,7 @@ export const PLANTS: readonly Plant[] = [
     mutations: [
       {
         file: 'src/controller/inbox-publisher.ts',
-        find: 'await publishStore(options, claim, namespace);',
+        find: 'await publishStore(options, claim, { namespace, isRow });',
         replace: '',
       },
     ],
