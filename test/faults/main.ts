@@ -12,7 +12,7 @@ import { PLANTS, type Plant } from './plants.ts';
 import { makeReport, type Report, renderReport } from './report.ts';
 import { runTrial } from './trial.ts';
 
-const USAGE = `Usage: npm run test:faults -- [--seed N] [--minutes N | --seconds N] [--faults a,b]
+const USAGE = `Usage: npm run test:faults -- [--seed N] [--minutes N | --seconds N] [--pause-ms N] [--faults a,b]
                                [--plant NAME] [--soak N] [--keep] [-o table|json]
 
 Starts etcd, kube-apiserver, Postgres, Redis, two API and two controller processes in a temporary directory, stores
@@ -22,6 +22,8 @@ order. Exits 0 when every promise was held, 1 with what was not, 2 when asked fo
   --seed N         of the faults and the load; default 1
   --minutes N      how long faults go on; default 2. Starting, settling and checking add about a minute
   --seconds N      the same, shorter
+  --pause-ms N     the longest pause of a runner between two stores; default 1200. Give more where several runs share a machine:
+                   what cannot keep up with its load is late for that alone
   --faults a,b     these alone; a name's beginning will do: --faults kill,freeze-leader
   --list           print the faults and the plants
   --plant NAME     put in a bug that has to be found: exits 1 when it was found for the right reason, 3 when not
@@ -36,6 +38,7 @@ class UsageError extends Error {}
 interface Options {
   readonly seed: number;
   readonly seconds: number;
+  readonly pauseMs: number;
   readonly faults: readonly Fault[];
   readonly plant: Plant | undefined;
   readonly soakRuns: number | undefined;
@@ -56,6 +59,7 @@ function readOptions(): Options | 'help' | 'list' {
   return {
     seed: readNumber('--seed', values.seed),
     seconds: values.seconds === undefined ? 60 * minutes : readNumber('--seconds', values.seconds),
+    pauseMs: readNumber('--pause-ms', values['pause-ms']),
     faults: readFaults(values.faults ?? plant?.faults.join(',')),
     plant,
     soakRuns: values.soak === undefined ? undefined : readNumber('--soak', values.soak),
@@ -71,6 +75,7 @@ function parse() {
         seed: { type: 'string', default: '1' },
         minutes: { type: 'string' },
         seconds: { type: 'string' },
+        'pause-ms': { type: 'string', default: '1200' },
         faults: { type: 'string' },
         list: { type: 'boolean', default: false },
         plant: { type: 'string' },

@@ -17,6 +17,8 @@ import { startWorld } from './world.ts';
 export interface TrialOptions {
   readonly seed: number;
   readonly seconds: number;
+  /** Longest pause of a runner between two stores. */
+  readonly pauseMs: number;
   readonly faults: readonly Fault[];
   readonly plant: Plant | undefined;
   /** Instead of faults: so many results, and what they cost in memory and on disk. */
@@ -39,6 +41,7 @@ export interface Trial {
   readonly samples: readonly Sample[];
 }
 
+const SOAK_PAUSE_MS = 200;
 const SETTLED_WITHIN_MS = 120_000;
 /** Shorter than this, no fault lasts long. */
 const QUICK_BELOW_SECONDS = 300;
@@ -81,7 +84,7 @@ export async function runTrial(options: TrialOptions): Promise<Trial> {
     inTurn: 24,
     atOnce: 3,
     clients: 3,
-    pauseMs: options.soakRuns === undefined ? 1_200 : 200,
+    pauseMs: options.soakRuns === undefined ? options.pauseMs : SOAK_PAUSE_MS,
   });
   await sleep(2_000, undefined, { signal }).catch(() => undefined);
   const { soakRuns } = options;
