@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { applyManifests } from '../kube/apply.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { parseManifests } from '../kube/manifest.ts';
+import { packageFile } from '../package-file.ts';
 import { CUSTOMER_ID_ANNOTATION } from '../resources/annotations.ts';
 import { createLogger } from '../telemetry/logger.ts';
 
-const MANIFESTS = ['../../crds/phases.rsolv.dev_phaseruns.yaml', '../../manifests/policies.yaml'];
+const MANIFESTS = ['crds/phases.rsolv.dev_phaseruns.yaml', 'manifests/policies.yaml'];
 const INSTALL_TIMEOUT_MS = 60_000;
 
 /** Namespace of the processes themselves, and of runs whose customer has no namespace of its own. */
@@ -21,9 +22,7 @@ export async function installPhaseRuns(
     { logger: createLogger({ name: 'install', level: 'silent' }) },
   );
   try {
-    const files = await Promise.all(
-      MANIFESTS.map((path) => readFile(new URL(path, import.meta.url), 'utf8')),
-    );
+    const files = await Promise.all(MANIFESTS.map((path) => readFile(packageFile(path), 'utf8')));
     const namespaces = Object.entries(bindings).map(([name, customerId]) => ({
       ...makeNamespace(name),
       metadata: { name, annotations: { [CUSTOMER_ID_ANNOTATION]: customerId } },

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { destination } from 'pino';
 import { loadConfig } from '../config.ts';
 import { type DevStack, startDevStack } from '../embedded/dev-stack.ts';
 import { startPrometheus } from '../embedded/prometheus.ts';
+import { packageFile } from '../package-file.ts';
 import { createDatabase } from '../store/database.ts';
 import { migrate } from '../store/migrate.ts';
 import { ensureReaderRole } from '../store/reader-role.ts';
@@ -52,7 +52,7 @@ export function devCommand(): Command {
 }
 
 const READER = 'phaserun_reader';
-const RULES = fileURLToPath(new URL('../../manifests/prometheus/rules.yaml', import.meta.url));
+const RULES = packageFile('manifests/prometheus/rules.yaml');
 const SCRAPE_INTERVAL_SECONDS = 5;
 
 const HELP = helpFooter({

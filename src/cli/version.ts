@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { packageFile } from '../package-file.ts';
 import { type Listing, type OutputFormat, outputOption, print, render } from './output.ts';
 
 /** The version of the package that this program belongs to. */
 export function readVersion(): string {
   const manifest: { readonly version: string } = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+    readFileSync(packageFile('package.json'), 'utf8'),
   );
   return manifest.version;
 }

@@ -2,13 +2,13 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { access, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { packageFile } from '../package-file.ts';
 import { formatElapsed } from './format-elapsed.ts';
 import { KubernetesAssetsError } from './kubernetes-assets-error.ts';
 
 /** The module that pins Kubernetes, etcd and all they are made of, by digest. */
-const MODULE = fileURLToPath(new URL('../../hack/tools', import.meta.url));
+const MODULE = packageFile('hack/tools');
 
 const PROGRAMS = [
   { name: 'etcd', module: 'go.etcd.io/etcd/server/v3' },

@@ -1,15 +1,15 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
 import { Client } from 'pg';
 import { sql } from 'slonik';
 import { z } from 'zod';
+import { packageFile } from '../package-file.ts';
 import type { Connection } from './database.ts';
 import { DatabaseError, toDatabaseError } from './errors.ts';
 
-/** The SQL files lie in the source alone, which is two folders up from here in `src` and in `dist` alike. */
-const DIRECTORY = fileURLToPath(new URL('../../src/store/migrations', import.meta.url));
+/** The SQL files lie in the source alone, also in a release. */
+const DIRECTORY = packageFile('src/store/migrations');
 const MIGRATIONS_TABLE = 'schema_migrations';
 const CONNECT_TIMEOUT_MS = 5000;
 const CONNECT_AGAIN_MS = 500;
