@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runner } from 'node-pg-migrate';
 import { Client } from 'pg';
 import { sql } from 'slonik';
 import { z } from 'zod';
@@ -50,6 +49,8 @@ export async function migrate(
   const client = await connect(databaseUrl, waiting);
   try {
     await refuseNewer(client);
+    // Loaded here, since every process looks for pending migrations and one applies them.
+    const { runner } = await import('node-pg-migrate');
     const applied = await runner({
       dbClient: client,
       dir: DIRECTORY,
