@@ -2,12 +2,14 @@
 
 # The same tree for every platform, so it is built on the builder's own.
 FROM --platform=$BUILDPLATFORM docker.io/library/node:24-trixie-slim AS build
+# The packages that the program contains are here alone, for the SBOM.
+ARG BUILDKIT_SBOM_SCAN_STAGE=true
 WORKDIR /build
 COPY package.json package-lock.json ./
 COPY hack/node/package.json hack/node/
 RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
 COPY . .
-RUN --mount=type=cache,target=/root/.npm hack/image --out /app
+RUN hack/image --out /app
 
 FROM gcr.io/distroless/nodejs24-debian13:nonroot
 LABEL org.opencontainers.image.title="PhaseRun" \

@@ -33,7 +33,7 @@ function chooseDefault(path: string | undefined): Exclude<KubeSource, { kind: 'd
   return existsSync(home) ? { kind: 'kubeconfig', path: home } : { kind: 'in-cluster' };
 }
 
-/** Loaded on first use: it takes 60 MB and 0.3 s, which commands that never ask Kubernetes should not pay. */
+/** Loaded on first use: where it is not bundled it takes 60 MB and 0.3 s, which commands that never ask Kubernetes should not pay. */
 async function makeKubeConfig(): Promise<KubeConfig> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   return new KubeConfig();

@@ -2,31 +2,30 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
 import { kubectl, startKubectl } from './commands.ts';
 import { CHART, NAMESPACE, RELEASE } from './release.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NAME = 'runner';
-/** What runs in the pod, and what it imports. */
-const FOLDERS = ['src', 'test/faults', 'test/e2e/in-pod'];
+const PROGRAMS = join(ROOT, 'test/e2e/in-pod');
 
 /** Starts a pod in the cluster, of the program's own image, in which programs of test/e2e/in-pod run. */
 export async function startRunnerPod(): Promise<void> {
   await kubectl(['apply', '-n', NAMESPACE, '-f', '-'], { stdin: JSON.stringify(await makePod()) });
   await kubectl(['wait', '-n', NAMESPACE, '--for=condition=Ready', `pod/${NAME}`, '--timeout=120s']);
   const unpack = ['exec', '-i', '-n', NAMESPACE, NAME, '--', 'node', '-e', UNPACK];
-  await kubectl(unpack, { stdin: JSON.stringify(await readSources()) });
+  await kubectl(unpack, { stdin: JSON.stringify(await bundlePrograms()) });
 }
 
 const UNPACK = `
-  const { mkdirSync, symlinkSync, writeFileSync } = require('node:fs');
+  const { mkdirSync, writeFileSync } = require('node:fs');
   const { dirname } = require('node:path');
   const files = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname('/tmp/e2e/' + path), { recursive: true });
     writeFileSync('/tmp/e2e/' + path, text);
-  }
-  symlinkSync('/app/node_modules', '/tmp/e2e/node_modules');`;
+  }`;
 
 /** The program's version is its image's tag, unless the chart says otherwise. */
 async function makePod() {
@@ -73,17 +72,13 @@ async function makePod() {
   };
 }
 
-async function readSources(): Promise<Record<string, string>> {
-  const sources: Record<string, string> = {
-    'package.json': await readFile(join(ROOT, 'package.json'), 'utf8'),
-  };
-  for (const folder of FOLDERS) {
-    for (const path of await readdir(join(ROOT, folder), { recursive: true })) {
-      if (!path.endsWith('.ts') || path.endsWith('.test.ts')) continue;
-      sources[`${folder}/${path}`] = await readFile(join(ROOT, folder, path), 'utf8');
-    }
-  }
-  return sources;
+/** The programs with all that they import, since the image has no packages; by path. */
+async function bundlePrograms(): Promise<Record<string, string>> {
+  const input = (await readdir(PROGRAMS)).map((file) => join(PROGRAMS, file));
+  await using bundle = await rolldown({ input, platform: 'node' });
+  const { output } = await bundle.generate();
+  const code = output.flatMap((file) => (file.type === 'chunk' ? [[file.fileName, file.code]] : []));
+  return { 'package.json': '{ "type": "module" }', ...Object.fromEntries(code) };
 }
 
 /** A program in the pod: it is told lines, and tells lines of JSON. */
@@ -95,7 +90,7 @@ export interface PodProgram {
 
 /** @param options are its only argument, as JSON */
 export function startInPod(program: string, options: object): PodProgram {
-  const command = ['node', `/tmp/e2e/test/e2e/in-pod/${program}.ts`, JSON.stringify(options)];
+  const command = ['node', `/tmp/e2e/${program}.js`, JSON.stringify(options)];
   const child = startKubectl(['exec', '-i', '-n', NAMESPACE, NAME, '--', ...command]);
   const errors: string[] = [];
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => errors.push(chunk));
