@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
+import { readEntryPoint } from '../../../hack/entry-point.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { ownKubernetes } from '../../fixtures/kubernetes.ts';
 import { retrieve, store } from '../end-to-end/runner.ts';
@@ -34,6 +35,12 @@ describe('the image', () => {
     );
     for (const { name, version } of components) expect(notices).toContain(`\n${name} ${version} (`);
     expect(notices).toContain('Copyright (c) 2016-present The Fastify team');
+  });
+
+  it('starts as its Dockerfile says', async () => {
+    const [, ...args] = readEntryPoint(app);
+    const { stdout } = await run(process.execPath, [...args, 'version', '-o', 'name']);
+    expect(stdout).toMatch(/^phaserun\/\d/);
   });
 
   it('loads in each of its parts', async () => {
