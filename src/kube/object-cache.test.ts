@@ -33,6 +33,23 @@ test('an object that changed is no longer found by what it was', () => {
   expect(names(cache.byIndex('colour', 'blue'))).toEqual(['a']);
 });
 
+test('of many objects under one value each is found as long as it is there', () => {
+  const cache = makeCache();
+  const all = ['a', 'b', 'c'];
+  for (const name of all) cache.set(name, makeThing(name, 'red'));
+  // The same again, under the same value, twice.
+  cache.set('a', makeThing('a', 'red', 'red'));
+  expect(names(cache.byIndex('colour', 'red')).toSorted()).toEqual(all);
+  for (const [index, name] of all.entries()) {
+    cache.delete(name);
+    expect(names(cache.byIndex('colour', 'red')).toSorted()).toEqual(all.slice(index + 1));
+  }
+  cache.set('c', makeThing('c', 'red', 'red'));
+  expect(names(cache.byIndex('colour', 'red'))).toEqual(['c']);
+  expect(cache.delete('c')).toBeDefined();
+  expect(cache.byIndex('colour', 'red')).toEqual([]);
+});
+
 test('an object that was deleted is found nowhere', () => {
   const cache = makeCache();
   cache.set('a', makeThing('a', 'red'));

@@ -21,19 +21,11 @@ export function createObjectCache<T extends KubeObject>(
   indexers: Readonly<Record<string, Indexer<T>>>,
 ): ObjectCache<T> {
   const objects = new Map<string, T>();
-  const indices = Object.entries(indexers).map(([name, indexer]) => ({
-    name,
-    indexer,
-    keys: new Map<string, Set<string>>(),
-  }));
+  const indices = Object.entries(indexers).map(([name, indexer]) => ({ name, indexer, keys: new Index() }));
 
   function unindex(key: string, object: T): void {
     for (const { indexer, keys } of indices) {
-      for (const value of indexer(object)) {
-        const found = keys.get(value);
-        found?.delete(key);
-        if (found?.size === 0) keys.delete(value);
-      }
+      for (const value of indexer(object)) keys.delete(value, key);
     }
   }
 
@@ -47,7 +39,7 @@ export function createObjectCache<T extends KubeObject>(
     byIndex(name, value) {
       const found = indices.find((each) => each.name === name);
       if (found === undefined) throw new Error(`no index ${name}`);
-      return [...(found.keys.get(value) ?? [])].flatMap((key) => objects.get(key) ?? []);
+      return found.keys.get(value).flatMap((key) => objects.get(key) ?? []);
     },
     set(key, object) {
       // First, for an indexer may throw, and then nothing has changed.
@@ -56,11 +48,7 @@ export function createObjectCache<T extends KubeObject>(
       if (old !== undefined) unindex(key, old);
       objects.set(key, object);
       for (const { keys, values } of added) {
-        for (const value of values) {
-          const found = keys.get(value);
-          if (found === undefined) keys.set(value, new Set([key]));
-          else found.add(key);
-        }
+        for (const value of values) keys.add(value, key);
       }
       return old;
     },
@@ -72,4 +60,28 @@ export function createObjectCache<T extends KubeObject>(
       return old;
     },
   };
+}
+
+/** The keys under each value. One alone, as most are where the values are fine, has no set of its own: that weighs as much as an object. */
+class Index {
+  readonly #keys = new Map<string, string | Set<string>>();
+
+  get(value: string): string[] {
+    const found = this.#keys.get(value);
+    if (found === undefined) return [];
+    return typeof found === 'string' ? [found] : [...found];
+  }
+
+  add(value: string, key: string): void {
+    const found = this.#keys.get(value);
+    if (found === undefined) this.#keys.set(value, key);
+    else if (typeof found !== 'string') found.add(key);
+    else if (found !== key) this.#keys.set(value, new Set([found, key]));
+  }
+
+  delete(value: string, key: string): void {
+    const found = this.#keys.get(value);
+    if (typeof found === 'object') found.delete(key);
+    if (found === key || (typeof found === 'object' && found.size === 0)) this.#keys.delete(value);
+  }
 }
