@@ -30,6 +30,8 @@ export interface KubeRequest {
   readonly body?: unknown;
   /** Default `application/json`. */
   readonly contentType?: string;
+  /** The form of the answer, JSON in any case. Default the object as it is. */
+  readonly accept?: string;
   readonly signal?: AbortSignal | undefined;
   /** Default 30 s. */
   readonly timeoutMs?: number | undefined;

@@ -9,6 +9,8 @@ import type { Link } from './transport.ts';
  */
 const GRACE_MS = 250;
 
+const JSON_TYPE = 'application/json';
+
 /** One request and its limits: until the headers, and between two pieces of the body. */
 export interface Exchange extends Omit<KubeRequest, 'verb' | 'timeoutMs'> {
   readonly headersTimeoutMs: number;
@@ -56,7 +58,7 @@ export async function exchange(link: Link, call: Exchange, userAgent: string): P
 }
 
 async function dispatch(link: Link, call: Exchange, userAgent: string): Promise<Dispatcher.ResponseData> {
-  const { method, path, query = {}, body, contentType = 'application/json', signal } = call;
+  const { method, path, query = {}, body, contentType = JSON_TYPE, accept = JSON_TYPE, signal } = call;
   const { origin, pathname } = new URL(link.server);
   const prefix = pathname === '/' ? '' : pathname;
   const deadline = new AbortController();
@@ -68,7 +70,7 @@ async function dispatch(link: Link, call: Exchange, userAgent: string): Promise<
       method,
       headers: {
         ...link.headers,
-        accept: 'application/json',
+        accept,
         'user-agent': userAgent,
         ...(body !== undefined && { 'content-type': contentType }),
       },

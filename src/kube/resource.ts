@@ -1,10 +1,13 @@
-import type { KubeClient } from './client.ts';
+import type { KubeClient, KubeRequest } from './client.ts';
 import { makeStatusError } from './kube-error.ts';
 import type { KubeObject, ObjectName } from './kube-object.ts';
 import { apiVersionOf, collectionPath, objectPath } from './resource-path.ts';
 
 /** Objects on a page of a list, as in client-go. */
 const PAGE_SIZE = 500;
+
+/** Answers with the metadata of the object alone, as client-go's metadata client asks; a server that cannot sends all of it. */
+const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
 
 /** Where objects of one kind live in the API. */
 export interface ResourceDefinition {
@@ -87,8 +90,8 @@ export interface KubeResource<T extends KubeObject> {
   create(draft: Draft, options?: CreateOptions): Promise<T>;
   /** RFC 7386; with `metadata.resourceVersion` in it, 409 when the object has moved on. Unknown fields are refused. */
   mergePatch(target: ObjectName, patch: object, options?: CallOptions): Promise<T>;
-  /** {@link mergePatch} of the status subresource. */
-  mergePatchStatus(target: ObjectName, patch: object, options?: CallOptions): Promise<T>;
+  /** {@link mergePatch} of the status subresource. The object is not answered: what is written often is often large. */
+  mergePatchStatus(target: ObjectName, patch: object, options?: CallOptions): Promise<void>;
   delete(target: ObjectName, options?: DeleteOptions): Promise<void>;
   watch(options: WatchOptions): AsyncGenerator<WatchEvent<T>, void, undefined>;
 }
@@ -102,10 +105,10 @@ export function createKubeResource<T extends KubeObject>(
   // The API server has validated the object against the schema of its kind.
   const asObject = (answer: unknown) => answer as T;
 
-  async function patch(path: string, body: object, options: CallOptions = {}): Promise<T> {
+  function patch(path: string, body: object, options: CallOptions & Pick<KubeRequest, 'accept'> = {}) {
     const query = { fieldValidation: 'Strict' };
     const contentType = 'application/merge-patch+json';
-    return asObject(await client.request({ ...options, method: 'PATCH', path, query, body, contentType }));
+    return client.request({ ...options, method: 'PATCH', path, query, body, contentType });
   }
 
   const resource: KubeResource<T> = {
@@ -133,9 +136,11 @@ export function createKubeResource<T extends KubeObject>(
         await client.request({ ...call, method: 'POST', path, query: { fieldValidation }, body }),
       );
     },
-    mergePatch: (target, body, options) => patch(objectPath(definition, target), body, options),
-    mergePatchStatus: (target, body, options) =>
-      patch(`${objectPath(definition, target)}/status`, body, options),
+    mergePatch: async (target, body, options) =>
+      asObject(await patch(objectPath(definition, target), body, options)),
+    async mergePatchStatus(target, body, options) {
+      await patch(`${objectPath(definition, target)}/status`, body, { ...options, accept: METADATA_ONLY });
+    },
     async delete(target, { preconditions, ...call } = {}) {
       const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions };
       await client.request({ ...call, method: 'DELETE', path: objectPath(definition, target), body });

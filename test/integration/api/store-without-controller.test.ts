@@ -37,7 +37,7 @@ function findPhaseRun(repo: string): Promise<PhaseRun> {
 }
 
 /** Writes what a controller would: that it does not accept this run as it is. */
-function reject({ metadata }: PhaseRun, reason: string, message: string): Promise<PhaseRun> {
+function reject({ metadata }: PhaseRun, reason: string, message: string): Promise<void> {
   const { generation: observedGeneration } = metadata;
   const lastTransitionTime = '2026-02-11T09:14:03Z';
   const condition = {

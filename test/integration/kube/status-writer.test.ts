@@ -1,6 +1,7 @@
 import { expect, inject, test } from 'vitest';
 import { applyManifests } from '../../../src/kube/apply.ts';
 import type { KubeObject } from '../../../src/kube/kube-object.ts';
+import { createKubeResource } from '../../../src/kube/resource.ts';
 import { parseManifests } from '../../../src/kube/manifest.ts';
 import { writeStatus } from '../../../src/kube/status-writer.ts';
 import { freshNamespace } from '../../fixtures/kubernetes.ts';
@@ -75,6 +76,25 @@ test.each([
   expect(await writeStatus(lamps, lamp, next)).toBe('written');
   expect(calls).toEqual(['patch 200']);
   expect((await lamps.get({ namespace, name })).status).toEqual(next);
+});
+
+test('the object is not answered, only its metadata', async () => {
+  const lamp = await makeLamp('silent');
+  const answers: unknown[] = [];
+  const listening = createKubeResource<Lamp>(
+    {
+      request: async (request) => {
+        const answer = await client.request(request);
+        answers.push(answer);
+        return answer;
+      },
+      stream: (request) => client.stream(request),
+    },
+    lamps.definition,
+  );
+  expect(await writeStatus(listening, lamp, { lit: true })).toBe('written');
+  const metadata = expect.objectContaining({ name: 'silent' });
+  expect(answers).toEqual([{ apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadata', metadata }]);
 });
 
 test('an equal status is not written', async () => {
