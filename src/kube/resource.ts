@@ -3,8 +3,8 @@ import { makeStatusError } from './kube-error.ts';
 import type { KubeObject, ObjectName } from './kube-object.ts';
 import { apiVersionOf, collectionPath, objectPath } from './resource-path.ts';
 
-/** Objects on a page of a list, as in client-go. */
-const PAGE_SIZE = 500;
+/** Objects on a page of a list, which is in memory as a whole, as text and parsed: each may be a megabyte. client-go has 500. */
+const PAGE_SIZE = 100;
 
 /** Answers with the metadata of the object alone, as client-go's metadata client asks; a server that cannot sends all of it. */
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
