@@ -9,15 +9,23 @@ import type { KubeResource } from './resource.ts';
 const SILENCE_MS = 90_000;
 
 /**
- * One change in the cache. `initial`: found by a full sync rather than by the watch, so that it may wait behind others.
+ * One change in the cache. `initial`: found by a full sync rather than by the watch, so that it may wait behind others. `raw`
+ * is the object as it came, of which the cache keeps what the transform made of it.
  * The `old` of a modified object may have another uid: it was deleted and created again while nobody looked.
  */
-export type InformerEvent<T> =
-  | { readonly type: 'added'; readonly key: string; readonly object: T; readonly initial: boolean }
+export type InformerEvent<T, Raw = unknown> =
+  | {
+      readonly type: 'added';
+      readonly key: string;
+      readonly object: T;
+      readonly raw: Raw;
+      readonly initial: boolean;
+    }
   | {
       readonly type: 'modified';
       readonly key: string;
       readonly object: T;
+      readonly raw: Raw;
       readonly old: T;
       readonly initial: boolean;
     }
@@ -44,7 +52,7 @@ export interface InformerOptions<Raw extends KubeObject, T extends KubeObject> {
   readonly transform: (object: Raw) => T;
   readonly indexers?: Readonly<Record<string, Indexer<T>>>;
   /** Called in the order of changes, after the cache holds them. Must be cheap: it should but enqueue a key. */
-  readonly onEvent?: (event: InformerEvent<T>) => void;
+  readonly onEvent?: (event: InformerEvent<T, Raw>) => void;
   readonly logger: Logger;
   readonly observer?: InformerObserver;
   readonly clock?: Clock;
@@ -94,7 +102,7 @@ export function createInformer<Raw extends KubeObject, T extends KubeObject>(
     }
   }
 
-  function emit(event: InformerEvent<T>): void {
+  function emit(event: InformerEvent<T, Raw>): void {
     if (onEvent !== undefined) guard(event.key, () => onEvent(event));
   }
 
@@ -113,8 +121,8 @@ export function createInformer<Raw extends KubeObject, T extends KubeObject>(
         const old = cache.set(key, object);
         emit(
           old === undefined
-            ? { type: 'added', key, object, initial }
-            : { type: 'modified', key, object, old, initial },
+            ? { type: 'added', key, object, raw, initial }
+            : { type: 'modified', key, object, raw, old, initial },
         );
       });
     },
