@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { makePhaseRun } from '../../test/fixtures/phase-run.ts';
 import type { RunStatus } from '../domain/phase.ts';
 import { failAbandonedRuns } from './abandoned-runs.ts';
+import { leanPhaseRun } from './phase-run-cache.ts';
 
 // makePhaseRun: created at nine o'clock on 11 February.
 test.each<{ status: RunStatus; now: string; want: string[] }>([
@@ -15,7 +16,7 @@ test.each<{ status: RunStatus; now: string; want: string[] }>([
   let counted = 0;
   await failAbandonedRuns(
     {
-      phaseRuns: () => [makePhaseRun({ result: { status } })],
+      phaseRuns: () => [leanPhaseRun(makePhaseRun({ result: { status } }))],
       fail: (_, errorMessage) => Promise.resolve(void failed.push(errorMessage)),
       onAbandoned: () => {
         counted += 1;
@@ -31,13 +32,11 @@ test.each<{ status: RunStatus; now: string; want: string[] }>([
 
 test('one that cannot be patched holds up none of the others', async () => {
   let counted = 0;
+  const running = leanPhaseRun(makePhaseRun({ result: { status: 'running' } }));
   const outcomes = [() => Promise.reject(new Error('refused')), () => Promise.resolve()];
   const failing = failAbandonedRuns(
     {
-      phaseRuns: () => [
-        makePhaseRun({ result: { status: 'running' } }),
-        makePhaseRun({ result: { status: 'running' } }),
-      ],
+      phaseRuns: () => [running, running],
       fail: () => outcomes.shift()?.() ?? Promise.resolve(),
       onAbandoned: () => {
         counted += 1;

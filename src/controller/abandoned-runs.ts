@@ -1,10 +1,10 @@
 import { isFinished } from '../domain/phase.ts';
-import type { PhaseRun } from '../resources/phase-run.ts';
+import type { CachedPhaseRun } from './phase-run-cache.ts';
 
 export interface AbandonmentDependencies {
-  readonly phaseRuns: () => Iterable<PhaseRun>;
+  readonly phaseRuns: () => Iterable<CachedPhaseRun>;
   /** Patches the spec of this very object; an object that has moved on or is gone is left alone. */
-  readonly fail: (phaseRun: PhaseRun, errorMessage: string) => Promise<void>;
+  readonly fail: (phaseRun: CachedPhaseRun, errorMessage: string) => Promise<void>;
   readonly onAbandoned: () => void;
   readonly now: () => number;
   /** How long a run may be pending or running, counted from its creation. */
@@ -28,8 +28,8 @@ export async function failAbandonedRuns(
   const failures: unknown[] = [];
   for (const phaseRun of phaseRuns()) {
     if (signal.aborted) break;
-    if (isFinished(phaseRun.spec.result.status)) continue;
-    if (Date.parse(phaseRun.metadata.creationTimestamp) > createdBefore) continue;
+    if (isFinished(phaseRun.status)) continue;
+    if (phaseRun.createdAt > createdBefore) continue;
     try {
       await fail(phaseRun, `Abandoned: not moved forward within ${retentionDays} days`);
       onAbandoned();

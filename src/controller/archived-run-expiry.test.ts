@@ -1,27 +1,29 @@
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { makeArchivedStatus, makePhaseRun } from '../../test/fixtures/phase-run.ts';
-import type { PhaseRun } from '../resources/phase-run.ts';
 import { type ExpiryDependencies, expireArchivedRuns } from './archived-run-expiry.ts';
+import { type CachedPhaseRun, leanPhaseRun } from './phase-run-cache.ts';
 
 // makeArchivedStatus: committed 1.5 s after nine o'clock.
 const NOW = Date.parse('2026-02-11T09:10:00Z');
 
 /** So many archived runs; the first has the least time left. */
-function makeRuns(count: number, ttlSecondsAfterArchived: number): readonly PhaseRun[] {
+function makeRuns(count: number, ttlSecondsAfterArchived: number): readonly CachedPhaseRun[] {
   return Array.from({ length: count }, (_, n) =>
-    makePhaseRun({
-      metadata: { uid: `run-${n}`, name: `run-${n}` },
-      spec: { ttlSecondsAfterArchived: ttlSecondsAfterArchived + n },
-      status: makeArchivedStatus('here'),
-    }),
+    leanPhaseRun(
+      makePhaseRun({
+        metadata: { uid: `run-${n}`, name: `run-${n}` },
+        spec: { ttlSecondsAfterArchived: ttlSecondsAfterArchived + n },
+        status: makeArchivedStatus('here'),
+      }),
+    ),
   );
 }
 
-const nameOf = ({ metadata }: PhaseRun) => metadata.name;
+const nameOf = ({ metadata }: CachedPhaseRun) => metadata.name;
 
 /** Expires, and tells what became of the runs. */
-async function expire(phaseRuns: readonly PhaseRun[], changes: Partial<ExpiryDependencies> = {}) {
+async function expire(phaseRuns: readonly CachedPhaseRun[], changes: Partial<ExpiryDependencies> = {}) {
   const removed: string[] = [];
   const missing: string[] = [];
   const warnings: object[] = [];
@@ -73,7 +75,7 @@ describe('expireArchivedRuns', () => {
   });
 
   test('removes nothing when the rows cannot be looked for', async () => {
-    const removed: PhaseRun[] = [];
+    const removed: CachedPhaseRun[] = [];
     const expiring = expire(makeRuns(3, 0), {
       verify: () => Promise.reject(new Error('away')),
       remove: (phaseRun) => Promise.resolve(void removed.push(phaseRun)),
@@ -83,7 +85,7 @@ describe('expireArchivedRuns', () => {
   });
 
   test('goes on past what cannot be removed, over batches', async () => {
-    const refused = (phaseRun: PhaseRun) => Number(nameOf(phaseRun).slice('run-'.length)) % 2 === 1;
+    const refused = (phaseRun: CachedPhaseRun) => Number(nameOf(phaseRun).slice('run-'.length)) % 2 === 1;
     const { count, warnings } = await expire(makeRuns(450, 0), {
       remove: (phaseRun) => (refused(phaseRun) ? Promise.reject(new Error('refused')) : Promise.resolve()),
     });

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
-import type { PhaseRun } from '../resources/phase-run.ts';
-import { runIdOf } from './run-id.ts';
+import type { CachedPhaseRun } from './phase-run-cache.ts';
 import { expiresAt } from './settled.ts';
 
 /** Names the row that a receipt vouches for. */
@@ -12,14 +11,14 @@ export interface ReceiptToVerify {
 
 export interface ExpiryDependencies {
   /** Every cached PhaseRun, and the incarnation their receipts must carry. */
-  readonly phaseRuns: () => Iterable<PhaseRun>;
+  readonly phaseRuns: () => Iterable<CachedPhaseRun>;
   readonly incarnation: () => string | undefined;
   /** Of the given receipts, the `runId`s whose row (or tombstone) is there with that digest. */
   readonly verify: (receipts: readonly ReceiptToVerify[]) => Promise<ReadonlySet<string>>;
   /** Deletes this very object; a missing one is fine. */
-  readonly remove: (phaseRun: PhaseRun) => Promise<void>;
+  readonly remove: (phaseRun: CachedPhaseRun) => Promise<void>;
   /** Called for a run whose row is missing: it is to be archived again. */
-  readonly onMissing: (phaseRun: PhaseRun) => void;
+  readonly onMissing: (phaseRun: CachedPhaseRun) => void;
   readonly onRemoved: (count: number) => void;
   readonly logger: Logger;
   readonly now: () => number;
@@ -47,9 +46,9 @@ export async function expireArchivedRuns(
   return removed;
 }
 
-function listExpired({ phaseRuns, incarnation, now, maxArchived }: ExpiryDependencies): PhaseRun[] {
+function listExpired({ phaseRuns, incarnation, now, maxArchived }: ExpiryDependencies): CachedPhaseRun[] {
   const current = incarnation();
-  const candidates: { readonly phaseRun: PhaseRun; readonly at: number }[] = [];
+  const candidates: { readonly phaseRun: CachedPhaseRun; readonly at: number }[] = [];
   for (const phaseRun of phaseRuns()) {
     const at = expiresAt(phaseRun, current);
     if (at !== undefined) candidates.push({ phaseRun, at });
@@ -63,16 +62,14 @@ function listExpired({ phaseRuns, incarnation, now, maxArchived }: ExpiryDepende
 }
 
 async function expireBatch(
-  batch: readonly PhaseRun[],
+  batch: readonly CachedPhaseRun[],
   dependencies: ExpiryDependencies,
   signal: AbortSignal,
 ) {
   const { verify, onMissing, onRemoved, logger } = dependencies;
   const receipts = batch.flatMap(receiptOf);
   const present = receipts.length === 0 ? new Set<string>() : await verify(receipts);
-  const missing = batch.filter(
-    (phaseRun) => phaseRun.status?.archive !== undefined && !present.has(runIdOf(phaseRun)),
-  );
+  const missing = batch.filter(({ receipt, runId }) => receipt !== undefined && !present.has(runId));
   if (missing.length > 0) logger.error({ count: missing.length }, 'receipts without a row: archiving again');
   for (const phaseRun of missing) onMissing(phaseRun);
   const removable = batch.filter((phaseRun) => !missing.includes(phaseRun));
@@ -83,7 +80,7 @@ async function expireBatch(
 
 /** What cannot be deleted now is left for the next time, and holds up nothing else. */
 async function removeAll(
-  phaseRuns: readonly PhaseRun[],
+  phaseRuns: readonly CachedPhaseRun[],
   { remove, logger }: ExpiryDependencies,
   signal: AbortSignal,
 ): Promise<number> {
@@ -106,8 +103,8 @@ async function removeAll(
   return removed;
 }
 
-function receiptOf(phaseRun: PhaseRun): ReceiptToVerify[] {
-  const { archive } = phaseRun.status ?? {};
-  if (archive === undefined) return [];
-  return [{ runId: runIdOf(phaseRun), executionId: archive.executionId, sha256: archive.sha256 }];
+function receiptOf({ receipt, runId }: CachedPhaseRun): ReceiptToVerify[] {
+  if (receipt === undefined) return [];
+  const { executionId, sha256 } = receipt;
+  return [{ runId, executionId, sha256 }];
 }

@@ -1,7 +1,12 @@
 import type { Logger } from 'pino';
 import type { KubeClient } from '../kube/client.ts';
 import { pause, systemClock } from '../kube/clock.ts';
-import { createInformer, type Informer, type InformerObserver } from '../kube/informer.ts';
+import {
+  createInformer,
+  type Informer,
+  type InformerEvent,
+  type InformerObserver,
+} from '../kube/informer.ts';
 import { hasStatus } from '../kube/kube-error.ts';
 import type { KubeResource } from '../kube/resource.ts';
 import { writeStatus } from '../kube/status-writer.ts';
@@ -18,10 +23,12 @@ import { failAbandonedRuns } from './abandoned-runs.ts';
 import { expireArchivedRuns, type ReceiptToVerify } from './archived-run-expiry.ts';
 import { type BackgroundJob, type BackgroundJobObserver, runJobs } from './background-job.ts';
 import type { DoctorObjects } from './doctor/doctor-job.ts';
-import { type CachedPhaseRun, leanPhaseRun, slotKeyOf } from './phase-run-cache.ts';
+import { type CachedPhaseRun, leanPhaseRun } from './phase-run-cache.ts';
 import { PhaseRunView } from './phase-run-view.ts';
 import { checkPolicies } from './policy-check.ts';
 import { type ReconcileObserver, type RunArchive, SlotReconciler } from './reconciler.ts';
+import { RunsAtHand } from './runs-at-hand.ts';
+import { isSettled } from './settled.ts';
 
 /** A time in which this controller leads, over one database. */
 export interface ControllerTerm {
@@ -86,6 +93,7 @@ export class Controller {
   readonly #phaseRuns: Informer<CachedPhaseRun>;
   readonly #namespaces: Informer<Namespace>;
   readonly #view: PhaseRunView;
+  readonly #atHand = new RunsAtHand();
   /** Of the current term; absent while another replica leads. */
   #queue: WorkQueue | undefined;
 
@@ -96,7 +104,7 @@ export class Controller {
       resource: phaseRuns,
       transform: leanPhaseRun,
       indexers: {
-        slot: (phaseRun) => [slotKeyOf(phaseRun)],
+        slot: ({ slot }) => [slot],
         namespace: ({ metadata }) => [metadata.namespace],
       },
       onEvent: (event) => this.#onPhaseRun(event),
@@ -189,7 +197,8 @@ export class Controller {
       objects: {
         unsettledIn: (slot) => this.#view.unsettledIn(slot),
         markWritten: (phaseRun, status) => this.#view.markWritten(phaseRun, status),
-        read: (namespace, name) => phaseRuns.get({ namespace, name }).catch(undefinedIfGone),
+        read: async ({ metadata }) =>
+          this.#atHand.take(metadata) ?? phaseRuns.get(metadata).catch(undefinedIfGone),
         writeStatus: (phaseRun, status) => writeStatus(phaseRuns, phaseRun, status),
         customerOf: (namespace) => customerOfNamespace(this.#namespaces.get(namespace)),
       },
@@ -218,10 +227,21 @@ export class Controller {
     }
   }
 
-  #onPhaseRun({ type, object, initial }: { type: string; object: CachedPhaseRun; initial: boolean }): void {
-    if (type === 'deleted') return this.#view.forget(object);
+  #onPhaseRun(event: InformerEvent<CachedPhaseRun, PhaseRun>): void {
+    if (event.type === 'deleted') return this.#forget(event.object);
+    const { object, raw, initial } = event;
+    if (event.type === 'modified' && event.old.metadata.uid !== object.metadata.uid) this.#forget(event.old);
     this.#view.observe(object);
-    if (this.#view.hasWork(object)) this.#queue?.add(slotKeyOf(object), initial ? 'low' : 'normal');
+    const hasWork = this.#view.hasWork(object);
+    // One that was settled has work again after a restore, or while it is not known which database there is: all have then.
+    if (hasWork && !isSettled(object, object.archivedIn)) this.#atHand.keep(raw);
+    else this.#atHand.drop(object.metadata);
+    if (hasWork) this.#queue?.add(object.slot, initial ? 'low' : 'normal');
+  }
+
+  #forget(phaseRun: CachedPhaseRun): void {
+    this.#view.forget(phaseRun);
+    this.#atHand.drop(phaseRun.metadata);
   }
 
   /** A binding may have changed: what was rejected for want of one is looked at again. */
@@ -253,11 +273,7 @@ export class Controller {
   #greatestOrder(): number {
     return this.#phaseRuns
       .list()
-      .reduce(
-        (greatest, { spec, status }) =>
-          Math.max(greatest, spec.order ?? 0, spec.result.order ?? 0, status?.archive?.order ?? 0),
-        0,
-      );
+      .reduce((greatest, { greatestOrder }) => Math.max(greatest, greatestOrder), 0);
   }
 
   async #checkPolicies(): Promise<void> {
@@ -291,12 +307,12 @@ export class Controller {
   /** For a run whose row is not as its receipt says. */
   #archiveAgain(phaseRun: CachedPhaseRun): void {
     this.#view.markMissing(phaseRun);
-    this.#queue?.add(slotKeyOf(phaseRun));
+    this.#queue?.add(phaseRun.slot);
   }
 
   /** Payloads that a PhaseRun still refers to are spared, archived or not: it may be archived again. */
   async #sweepPayloads(signal: AbortSignal): Promise<void> {
-    const inUse = new Set(this.#phaseRuns.list().flatMap(({ spec }) => spec.result.dataRef?.sha256 ?? []));
+    const inUse = new Set(this.#phaseRuns.list().flatMap(({ payloadSha256 }) => payloadSha256 ?? []));
     await this.#options.archive.sweepPayloads([...inUse], signal);
   }
 

@@ -1,36 +1,105 @@
 import { describe, expect, test } from 'vitest';
-import { makeArchivedStatus, makePhaseRun, type PhaseRunChanges } from '../../test/fixtures/phase-run.ts';
-import { bySlotOrder, leanPhaseRun, slotKeyOf } from './phase-run-cache.ts';
+import {
+  makeArchivedStatus,
+  makeCondition,
+  makePhaseRun,
+  makeRejectedStatus,
+  type PhaseRunChanges,
+} from '../../test/fixtures/phase-run.ts';
+import type { PhaseRunStatus } from '../resources/phase-run.ts';
+import { bySlotOrder, type CachedPhaseRun, leanPhaseRun } from './phase-run-cache.ts';
+
+const RUN_ID = '0190D1C8-5F0A-7C55-9A39-000000000001';
 
 describe('leanPhaseRun', () => {
-  const status = makeArchivedStatus();
-  const dataRef = { sha256: 'a'.repeat(64), sizeBytes: 2 };
-
-  test('keeps the payload of a run that is to be archived, and no managedFields', () => {
-    const phaseRun = makePhaseRun();
-    const managed = { ...phaseRun, metadata: { ...phaseRun.metadata, managedFields: [{}] } };
-    expect(leanPhaseRun(managed)).toEqual(phaseRun);
-  });
-
-  test.each([
-    { name: 'data', result: { status: 'completed', data: { validated: true } } },
-    { name: 'dataGzip', result: { status: 'completed', dataGzip: 'H4sI' } },
-  ] as const)('leaves $name out once there is a receipt, and says so', ({ result }) => {
-    const phaseRun = makePhaseRun({ result, status });
-    expect(leanPhaseRun(phaseRun)).toEqual({
-      ...phaseRun,
-      spec: { ...phaseRun.spec, result: { status: 'completed' } },
-      payloadLeftOut: true,
+  test('keeps of a waiting run where it belongs', () => {
+    expect(leanPhaseRun(makePhaseRun())).toEqual({
+      metadata: {
+        name: 'proof',
+        namespace: 'acme',
+        uid: '0190d1c8-5f0a-7c55-9a39-7c1b6f4e2a10',
+        resourceVersion: '100',
+        generation: 1,
+      },
+      slot: 'github/acme/nodegoat#1204',
+      runId: '0190d1c8-5f0a-7c55-9a39-7c1b6f4e2a10',
+      status: 'completed',
+      createdAt: Date.parse('2026-02-11T09:00:00Z'),
+      greatestOrder: 0,
     });
   });
 
-  test('has nothing to leave out of a run that refers to its payload', () => {
-    const phaseRun = makePhaseRun({ result: { status: 'completed', dataRef }, status });
-    expect(leanPhaseRun(phaseRun)).toEqual(phaseRun);
+  test('keeps of an archived run what its row is verified by, and no payload', () => {
+    const archive = makeArchivedStatus('here').archive;
+    const phaseRun = makePhaseRun({
+      spec: { runId: RUN_ID, customerId: 'a customer', order: 1024, ttlSecondsAfterArchived: 600 },
+      result: { status: 'completed', dataRef: { sha256: 'b'.repeat(64), sizeBytes: 2 }, order: 2048 },
+      status: makeArchivedStatus('here'),
+    });
+    expect(leanPhaseRun(phaseRun)).toMatchObject({
+      runId: RUN_ID.toLowerCase(),
+      customerId: 'a customer',
+      order: 2048,
+      greatestOrder: 2048,
+      ttlSecondsAfterArchived: 600,
+      payloadSha256: 'b'.repeat(64),
+      receipt: {
+        executionId: archive?.executionId,
+        sha256: 'a'.repeat(64),
+        committedAt: Date.parse('2026-02-11T09:00:01.500Z'),
+      },
+      archivedIn: 'here',
+    });
+  });
+
+  const edited = { generation: 2 };
+  const archivedAt = (order: number): PhaseRunStatus => {
+    const { archive, ...status } = makeArchivedStatus();
+    return { ...status, ...(archive && { archive: { ...archive, order } }) };
+  };
+  test.each<{ name: string; changes: PhaseRunChanges; want: Partial<CachedPhaseRun> }>([
+    {
+      name: 'edited since it was archived has no place of its own, and a receipt',
+      changes: { metadata: edited, status: archivedAt(7) },
+      want: { order: undefined, greatestOrder: 7, archivedIn: undefined, receipt: expect.anything() },
+    },
+    {
+      name: 'applied and archived has the place of its row',
+      changes: { status: archivedAt(7) },
+      want: { order: 7, greatestOrder: 7, archivedIn: 'here' },
+    },
+    {
+      name: 'rejected for good is so since its condition says so',
+      changes: { status: makeRejectedStatus('InvalidPayload') },
+      want: { rejectedAt: Date.parse('2026-02-11T09:00:01Z') },
+    },
+    {
+      name: 'rejected for something around it has work left',
+      changes: { status: makeRejectedStatus('NamespaceNotBound') },
+      want: { rejectedAt: undefined },
+    },
+    {
+      name: 'rejected before it was edited has work left',
+      changes: { metadata: edited, status: makeRejectedStatus('InvalidPayload') },
+      want: { rejectedAt: undefined },
+    },
+    {
+      name: 'said to be archived without a receipt is not',
+      changes: { status: { conditions: [makeCondition('Archived', 'True')] } },
+      want: { archivedIn: undefined, receipt: undefined },
+    },
+  ])('a run that was $name', ({ changes, want }) => {
+    expect(leanPhaseRun(makePhaseRun(changes))).toMatchObject(want);
+  });
+
+  test('has one shape, whatever it is made of', () => {
+    const phaseRuns = [makePhaseRun(), makePhaseRun({ spec: { order: 1 }, status: makeArchivedStatus() })];
+    const [waiting, archived] = phaseRuns.map((phaseRun) => Object.keys(leanPhaseRun(phaseRun)));
+    expect(waiting).toEqual(archived);
   });
 });
 
-describe('slotKeyOf', () => {
+describe('the slot', () => {
   test.each<{ name: string; spec: PhaseRunChanges['spec']; want: string }>([
     { name: 'a validation', spec: {}, want: 'github/acme/nodegoat#1204' },
     { name: 'a mitigation', spec: { phase: 'mitigation' }, want: 'github/acme/nodegoat#1204' },
@@ -38,7 +107,7 @@ describe('slotKeyOf', () => {
     { name: 'a GitLab group', spec: { forge: 'gitlab', repo: 'a/b/c' }, want: 'gitlab/a/b/c#1204' },
     { name: 'a name that is none', spec: { repo: 'acme/..' }, want: 'unnamed/acme/proof' },
   ])('of $name', ({ spec = {}, want }) => {
-    expect(slotKeyOf(makePhaseRun({ spec }))).toBe(want);
+    expect(leanPhaseRun(makePhaseRun({ spec })).slot).toBe(want);
   });
 });
 
@@ -56,7 +125,7 @@ describe('bySlotOrder', () => {
     makePhaseRun(at('2026-02-11T09:00:01Z', '100')),
     makePhaseRun(at('2026-02-11T09:00:01Z', '101')),
     makePhaseRun(at('2026-02-11T10:00:00Z', '7')),
-  ];
+  ].map(leanPhaseRun);
 
   test('is by place, then by creation, then by resource version', () => {
     expect(inOrder.toReversed().toSorted(bySlotOrder)).toEqual(inOrder);

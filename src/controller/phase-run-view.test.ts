@@ -5,11 +5,10 @@ import {
   makeRejectedStatus,
   type PhaseRunChanges,
 } from '../../test/fixtures/phase-run.ts';
-import type { PhaseRun } from '../resources/phase-run.ts';
-import { slotKeyOf } from './phase-run-cache.ts';
+import { type CachedPhaseRun, leanPhaseRun } from './phase-run-cache.ts';
 import { PhaseRunView } from './phase-run-view.ts';
 
-const cached: PhaseRun[] = [];
+const cached: CachedPhaseRun[] = [];
 let view: PhaseRunView;
 
 beforeEach(() => {
@@ -17,14 +16,14 @@ beforeEach(() => {
   view = new PhaseRunView({
     list: () => cached,
     byIndex: (index, value) =>
-      cached.filter((each) => (index === 'slot' ? slotKeyOf(each) : each.metadata.namespace) === value),
+      cached.filter((each) => (index === 'slot' ? each.slot : each.metadata.namespace) === value),
   });
   view.setIncarnation('here');
 });
 
 /** Puts a state of an object into the cache, in place of an older one, as the informer does. */
-function show(changes: PhaseRunChanges = {}): PhaseRun {
-  const phaseRun = makePhaseRun(changes);
+function show(changes: PhaseRunChanges = {}): CachedPhaseRun {
+  const phaseRun = leanPhaseRun(makePhaseRun(changes));
   const at = cached.findIndex(({ metadata }) => metadata.uid === phaseRun.metadata.uid);
   cached.splice(at === -1 ? cached.length : at, 1, phaseRun);
   view.observe(phaseRun);
@@ -37,43 +36,44 @@ describe('what was written', () => {
   test('counts until the cache shows it', () => {
     const phaseRun = show();
     expect(view.hasWork(phaseRun)).toBe(true);
-    view.markWritten(phaseRun, archived);
+    view.markWritten(makePhaseRun(), archived);
     expect(view.hasWork(phaseRun)).toBe(false);
     expect(view.hasWork(show({ status: archived }))).toBe(false);
   });
 
   test('may be shown before it is known to be written', () => {
-    const before = show();
+    show();
     const after = show({ status: archived });
-    view.markWritten(before, archived);
+    view.markWritten(makePhaseRun(), archived);
     expect(view.hasWork(after)).toBe(false);
     // As when somebody takes the receipt away to have the run archived again.
     expect(view.hasWork(show())).toBe(true);
   });
 
   test('says nothing of a later generation', () => {
-    view.markWritten(show(), archived);
+    show();
+    view.markWritten(makePhaseRun(), archived);
     expect(view.hasWork(show({ metadata: { generation: 2 } }))).toBe(true);
   });
 
   test('says nothing when it does not settle the run', () => {
     const phaseRun = show();
-    view.markWritten(phaseRun, makeRejectedStatus('NamespaceNotBound'));
+    view.markWritten(makePhaseRun(), makeRejectedStatus('NamespaceNotBound'));
     expect(view.hasWork(phaseRun)).toBe(true);
-    view.markWritten(phaseRun, makeRejectedStatus('InvalidPayload'));
+    view.markWritten(makePhaseRun(), makeRejectedStatus('InvalidPayload'));
     expect(view.hasWork(phaseRun)).toBe(false);
   });
 
   test('says nothing when another database gave the receipt', () => {
     const phaseRun = show();
     view.setIncarnation('restored');
-    view.markWritten(phaseRun, archived);
+    view.markWritten(makePhaseRun(), archived);
     expect(view.hasWork(phaseRun)).toBe(true);
   });
 
   test('is forgotten with the object', () => {
     const phaseRun = show();
-    view.markWritten(phaseRun, archived);
+    view.markWritten(makePhaseRun(), archived);
     view.forget(phaseRun);
     expect(view.hasWork(phaseRun)).toBe(true);
   });
@@ -82,7 +82,7 @@ describe('what was written', () => {
 describe('another database', () => {
   test('leaves every archived run with work, and no rejected one', () => {
     const written = show({ metadata: { uid: 'written' } });
-    view.markWritten(written, archived);
+    view.markWritten(makePhaseRun({ metadata: { uid: 'written' } }), archived);
     const shown = show({ metadata: { uid: 'shown' }, status: archived });
     const rejected = show({ metadata: { uid: 'rejected' }, status: makeRejectedStatus('InvalidPayload') });
     expect(view.setIncarnation('here')).toBe(false);
@@ -98,7 +98,7 @@ test('a run whose row is missing has work until it is archived again', () => {
   expect(view.hasWork(phaseRun)).toBe(false);
   view.markMissing(phaseRun);
   expect(view.hasWork(phaseRun)).toBe(true);
-  view.markWritten(phaseRun, archived);
+  view.markWritten(makePhaseRun(), archived);
   expect(view.hasWork(phaseRun)).toBe(false);
 });
 
@@ -108,7 +108,7 @@ test('slots with work are those of its runs, all or of one namespace', () => {
   const elsewhere = show({ metadata: { uid: 'c', namespace: 'globex' }, spec: { issueNumber: 7 } });
   show({ metadata: { uid: 'd' }, spec: { issueNumber: 8 }, status: archived });
   const shared = 'github/acme/nodegoat#1204';
-  expect(view.slotsWithWork()).toEqual(new Set([shared, slotKeyOf(elsewhere)]));
-  expect(view.slotsWithWork('globex')).toEqual(new Set([slotKeyOf(elsewhere)]));
+  expect(view.slotsWithWork()).toEqual(new Set([shared, elsewhere.slot]));
+  expect(view.slotsWithWork('globex')).toEqual(new Set([elsewhere.slot]));
   expect(view.unsettledIn(shared).map(({ metadata }) => metadata.uid)).toEqual(['a', 'b']);
 });

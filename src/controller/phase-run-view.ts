@@ -1,5 +1,5 @@
 import type { PhaseRun, PhaseRunStatus } from '../resources/phase-run.ts';
-import { type CachedPhaseRun, slotKeyOf } from './phase-run-cache.ts';
+import { type CachedPhaseRun, leanPhaseRun } from './phase-run-cache.ts';
 import { isSettled } from './settled.ts';
 
 /** What the view reads of the informer's cache. */
@@ -51,7 +51,11 @@ export class PhaseRunView {
   slotsWithWork(namespace?: string): ReadonlySet<string> {
     const phaseRuns =
       namespace === undefined ? this.#cache.list() : this.#cache.byIndex('namespace', namespace);
-    return new Set(phaseRuns.filter((phaseRun) => this.hasWork(phaseRun)).map(slotKeyOf));
+    const slots = new Set<string>();
+    for (const phaseRun of phaseRuns) {
+      if (this.hasWork(phaseRun)) slots.add(phaseRun.slot);
+    }
+    return slots;
   }
 
   /**
@@ -59,16 +63,16 @@ export class PhaseRunView {
    * the cache does not show it: the event may have come before the answer.
    */
   markWritten(phaseRun: PhaseRun, status: PhaseRunStatus): void {
-    const { uid, generation } = phaseRun.metadata;
+    const written = leanPhaseRun({ ...phaseRun, status });
+    const { uid, generation } = written.metadata;
     this.#missing.delete(uid);
-    if (this.#isShownSettled(phaseRun)) return;
-    if (isSettled({ ...phaseRun, status }, this.#incarnation)) this.#written.set(uid, generation);
+    if (this.#isShownSettled(written)) return;
+    if (isSettled(written, this.#incarnation)) this.#written.set(uid, generation);
   }
 
-  #isShownSettled(phaseRun: PhaseRun): boolean {
-    const { uid, generation } = phaseRun.metadata;
+  #isShownSettled({ metadata: { uid, generation }, slot }: CachedPhaseRun): boolean {
     const shown = this.#cache
-      .byIndex('slot', slotKeyOf(phaseRun))
+      .byIndex('slot', slot)
       .find(({ metadata }) => metadata.uid === uid && metadata.generation === generation);
     return shown !== undefined && isSettled(shown, this.#incarnation);
   }

@@ -8,6 +8,7 @@ import type {
   JsonObject,
   RepositoryName,
 } from '../domain/run.ts';
+import { keyOf } from '../kube/kube-object.ts';
 import type { StatusWriteResult } from '../kube/status-writer.ts';
 import { TERMINAL_REJECTIONS } from '../resources/conditions.ts';
 import { TRACEPARENT_ANNOTATION } from '../resources/annotations.ts';
@@ -44,8 +45,8 @@ export interface PhaseRunObjects {
   unsettledIn(slotKey: string): readonly CachedPhaseRun[];
   /** Told that the object has this status now, whoever wrote it. */
   markWritten(phaseRun: PhaseRun, status: PhaseRunStatus): void;
-  /** The object as the server has it, payload and all; undefined when it is gone. */
-  read(namespace: string, name: string): Promise<PhaseRun | undefined>;
+  /** The whole object, payload and all, as it is in the cache or has become since; undefined when it is gone. */
+  read(cached: CachedPhaseRun): Promise<PhaseRun | undefined>;
   writeStatus(phaseRun: PhaseRun, status: PhaseRunStatus): Promise<StatusWriteResult>;
   /** The customer a namespace is bound to. */
   customerOf(namespace: string): string | undefined;
@@ -81,34 +82,49 @@ export class SlotReconciler {
   }
 
   /**
-   * @returns `conflict` when an object had changed under the status write, and the slot should be taken again; `waiting`
-   *   when a run was rejected for something around it, which may change without notice
+   * @returns `conflict` when an object had changed meanwhile, and the slot should be taken again; `waiting` when a run was
+   *   rejected for something around it, which may change without notice
    * @throws what Postgres or Kubernetes threw: the slot is to be retried later, and no later run of it was touched
    */
   async reconcile(slotKey: string, signal: AbortSignal): Promise<'done' | 'conflict' | 'waiting'> {
     const results = new Set<RunResult>();
-    for (const phaseRun of this.#dependencies.objects.unsettledIn(slotKey).toSorted(bySlotOrder)) {
+    for (const cached of this.#dependencies.objects.unsettledIn(slotKey).toSorted(bySlotOrder)) {
       signal.throwIfAborted();
+      const phaseRun = await this.#read(cached, signal);
+      if (phaseRun === undefined) continue;
+      // What it has become may have another place in the slot, which the cache has yet to show.
+      if (phaseRun.metadata.resourceVersion !== cached.metadata.resourceVersion) return 'conflict';
       results.add(await this.#traceRun(phaseRun, signal));
     }
     if (results.has('conflict')) return 'conflict';
     return results.has('waiting') ? 'waiting' : 'done';
   }
 
+  async #read(cached: CachedPhaseRun, signal: AbortSignal): Promise<PhaseRun | undefined> {
+    const { objects, logger } = this.#dependencies;
+    try {
+      return await objects.read(cached);
+    } catch (error) {
+      const phaserun = keyOf(cached.metadata);
+      if (!signal.aborted) logger.warn({ err: error, phaserun }, 'PhaseRun cannot be read, to be retried');
+      throw error;
+    }
+  }
+
   /** Takes a run in the trace of the request that stored it; of an applied one that names none, in one of its own. */
-  async #traceRun(cached: CachedPhaseRun, signal: AbortSignal): Promise<RunResult> {
+  async #traceRun(phaseRun: PhaseRun, signal: AbortSignal): Promise<RunResult> {
     const { tracer } = this.#dependencies;
-    const { namespace, name, annotations } = cached.metadata;
-    const phaserun = `${namespace}/${name}`;
+    const { metadata } = phaseRun;
+    const phaserun = keyOf(metadata);
     const span = tracer.begin('reconcile PhaseRun', {
-      parent: annotations?.[TRACEPARENT_ANNOTATION],
+      parent: metadata.annotations?.[TRACEPARENT_ANNOTATION],
       kind: 'consumer',
       attributes: { 'phaserun.name': phaserun },
     });
     const { traceparent } = span;
     const logger = this.#dependencies.logger.child({ phaserun, traceId: traceIdOf(traceparent) });
     try {
-      const result = await this.#reconcileRun(cached, { traceparent, logger });
+      const result = await this.#reconcileRun(phaseRun, { traceparent, logger });
       span.end({ attributes: { 'phaserun.result': result } });
       return result;
     } catch (error) {
@@ -118,10 +134,7 @@ export class SlotReconciler {
     }
   }
 
-  async #reconcileRun(cached: CachedPhaseRun, trace: RunTrace): Promise<RunResult> {
-    const { namespace, name } = cached.metadata;
-    const phaseRun = cached.payloadLeftOut ? await this.#dependencies.objects.read(namespace, name) : cached;
-    if (phaseRun === undefined) return 'settled';
+  async #reconcileRun(phaseRun: PhaseRun, trace: RunTrace): Promise<RunResult> {
     try {
       return await this.#archive(phaseRun, trace);
     } catch (error) {
@@ -223,5 +236,5 @@ interface RunTrace extends Pick<Span, 'traceparent'> {
   readonly logger: Logger;
 }
 
-/** What became of one run: nothing is left to do, its object had changed meanwhile, or its surroundings have to. */
+/** What became of one run: nothing is left to do, its object had changed under the status write, or its surroundings have to. */
 type RunResult = 'settled' | 'conflict' | 'waiting';

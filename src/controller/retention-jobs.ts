@@ -6,9 +6,8 @@ import { recordRetentionSettings } from '../store/retention-policies.ts';
 import type { RetentionKind } from '../telemetry/families/retention.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { BackgroundJob } from './background-job.ts';
-import { type CachedPhaseRun, slotKeyOf } from './phase-run-cache.ts';
+import type { CachedPhaseRun } from './phase-run-cache.ts';
 import { purgeOldExecutions, RETENTION_ROUND, sweepAllOld } from './retention-round.ts';
-import { runIdOf } from './run-id.ts';
 import { sweepRunTombstones, sweepSlotTombstones } from './tombstone-sweep.ts';
 
 export interface RetentionJobsOptions {
@@ -77,7 +76,10 @@ function purgesOf(
 }
 
 function liveRuns(phaseRuns: readonly CachedPhaseRun[]) {
-  return { runIds: new Set(phaseRuns.map(runIdOf)), slots: new Set(phaseRuns.map(slotKeyOf)) };
+  return {
+    runIds: new Set(phaseRuns.map(({ runId }) => runId)),
+    slots: new Set(phaseRuns.map(({ slot }) => slot)),
+  };
 }
 
 function sumRows(removed: readonly { readonly rows: number }[]): number {

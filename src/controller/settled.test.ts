@@ -7,6 +7,7 @@ import {
 } from '../../test/fixtures/phase-run.ts';
 import { REJECTION_REASONS } from '../resources/conditions.ts';
 import type { PhaseRun } from '../resources/phase-run.ts';
+import { leanPhaseRun } from './phase-run-cache.ts';
 import { expiresAt, isArchived, isSettled } from './settled.ts';
 
 const archived = makePhaseRun({ status: makeArchivedStatus('here') });
@@ -49,18 +50,19 @@ describe('isSettled', () => {
       want: true,
     },
   ])('$name: $want', ({ phaseRun, incarnation = 'here', want }) => {
-    expect(isSettled(phaseRun, incarnation)).toBe(want);
+    expect(isSettled(leanPhaseRun(phaseRun), incarnation)).toBe(want);
   });
 
   test.each(Object.entries(REJECTION_REASONS))(
     'rejected for %s: as final as the reason',
     (reason, { terminal }) => {
-      expect(isSettled(makePhaseRun({ status: makeRejectedStatus(reason) }), 'here')).toBe(terminal);
+      const rejected = makePhaseRun({ status: makeRejectedStatus(reason) });
+      expect(isSettled(leanPhaseRun(rejected), 'here')).toBe(terminal);
     },
   );
 
   test('nothing counts as archived while the database is not known', () => {
-    expect(isArchived(archived, undefined)).toBe(false);
+    expect(isArchived(leanPhaseRun(archived), undefined)).toBe(false);
   });
 });
 
@@ -102,6 +104,6 @@ describe('expiresAt', () => {
       want: undefined,
     },
   ])('$name', ({ phaseRun, want }) => {
-    expect(expiresAt(phaseRun, 'here')).toBe(want);
+    expect(expiresAt(leanPhaseRun(phaseRun), 'here')).toBe(want);
   });
 });

@@ -6,10 +6,10 @@ import type { Connection } from '../../store/database.ts';
 import { currentIncarnation } from '../../store/incarnation.ts';
 import { type KeptResult, listKeptResults } from '../../store/kept-results.ts';
 import { listSessionsBehind, listUnrecordedSessions } from '../../store/session-discrepancies.ts';
-import { runIdOf } from '../run-id.ts';
+import type { CachedPhaseRun } from '../phase-run-cache.ts';
 import type { Discrepancy } from './discrepancy.ts';
 import { examineRows, rowPages } from './examine-rows.ts';
-import { type Examined, examinePhaseRun, type Surroundings } from './examine-phase-run.ts';
+import { type Examined, examinePhaseRun, type Surroundings, withPayloadDigest } from './examine-phase-run.ts';
 
 export interface DoctorDependencies {
   readonly pool: Connection;
@@ -50,7 +50,7 @@ export async function examineAll(
   const waiting: string[] = [];
   const examined = { phaseRuns: 0, executions: 0 };
   for await (const page of pagesOf(phaseRuns)) {
-    for (const [phaseRun, finding] of await examinePage(pool, page)) {
+    for (const [phaseRun, finding] of await examinePage(pool, page.map(withPayloadDigest))) {
       const confirmed = typeof finding === 'object' ? await examineAgain(dependencies, phaseRun) : finding;
       if (confirmed === 'waiting') waiting.push(`${phaseRun.metadata.namespace}/${phaseRun.metadata.name}`);
       else if (confirmed !== undefined) discrepancies.push(confirmed);
@@ -72,17 +72,20 @@ export async function examineAll(
 /** Compares some PhaseRuns with what is kept of them, in a few statements. */
 export async function examinePage(
   pool: Connection,
-  page: readonly PhaseRun[],
-): Promise<readonly (readonly [PhaseRun, Examined])[]> {
+  page: readonly CachedPhaseRun[],
+): Promise<readonly (readonly [CachedPhaseRun, Examined])[]> {
   const [incarnation, customers, kept] = await Promise.all([
     currentIncarnation(pool),
     listCustomers(pool),
-    listKeptResults(pool, page.map(runIdOf)),
+    listKeptResults(
+      pool,
+      page.map(({ runId }) => runId),
+    ),
   ]);
   const surroundings = { incarnation, customers: new Set(customers.map(({ id }) => id)) };
   const byRun = new Map(kept.toSorted(rowsLast).map((result) => [result.runId, result]));
   return page.map((phaseRun) => {
-    const around: Surroundings = { ...surroundings, kept: byRun.get(runIdOf(phaseRun)) };
+    const around: Surroundings = { ...surroundings, kept: byRun.get(phaseRun.runId) };
     return [phaseRun, examinePhaseRun(phaseRun, around)] as const;
   });
 }
@@ -94,11 +97,11 @@ function rowsLast(a: KeptResult, b: KeptResult): number {
 
 async function examineAgain(
   { pool, phaseRuns }: DoctorDependencies,
-  { metadata: { namespace, name } }: PhaseRun,
+  { metadata: { namespace, name } }: CachedPhaseRun,
 ): Promise<Examined> {
   const now = await phaseRuns.get({ namespace, name }).catch(undefinedIfGone);
   if (now === undefined) return undefined;
-  return (await examinePage(pool, [now]))[0]?.[1];
+  return (await examinePage(pool, [withPayloadDigest(now)]))[0]?.[1];
 }
 
 /** Holds open sessions against their executions. */

@@ -4,8 +4,7 @@ import { keyOf } from '../../kube/kube-object.ts';
 import type { PhaseRun } from '../../resources/phase-run.ts';
 import type { KeptResult } from '../../store/kept-results.ts';
 import { interpretPhaseRun, Rejection } from '../interpret.ts';
-import type { CachedPhaseRun } from '../phase-run-cache.ts';
-import { runIdOf } from '../run-id.ts';
+import { type CachedPhaseRun, leanPhaseRun } from '../phase-run-cache.ts';
 import { isArchived, isSettled } from '../settled.ts';
 import type { Discrepancy } from './discrepancy.ts';
 
@@ -22,10 +21,16 @@ export interface Surroundings {
 /** `waiting`: it is the controller's to archive yet. Undefined: as it should be. */
 export type Examined = Discrepancy | 'waiting' | undefined;
 
-/** Compares a PhaseRun with what is kept of its run. Its payload is compared where it is at hand. */
+/** What is examined of a PhaseRun whose payload is at hand. */
+export function withPayloadDigest(phaseRun: PhaseRun): CachedPhaseRun {
+  const lean = leanPhaseRun(phaseRun);
+  return { ...lean, payloadSha256: lean.payloadSha256 ?? interpret(phaseRun)?.sha256 };
+}
+
+/** Compares a PhaseRun with what is kept of its run; its payload too, where its digest is known. */
 export function examinePhaseRun(phaseRun: CachedPhaseRun, surroundings: Surroundings): Examined {
   const { incarnation, kept, customers } = surroundings;
-  const { customerId } = phaseRun.spec;
+  const { customerId } = phaseRun;
   if (customerId !== undefined && !customers.has(customerId)) {
     return found(phaseRun, 'OrphanPhaseRun', `customer ${customerId}, whose run it is, does not exist`);
   }
@@ -34,13 +39,13 @@ export function examinePhaseRun(phaseRun: CachedPhaseRun, surroundings: Surround
 }
 
 function examineReceipt(phaseRun: CachedPhaseRun, kept: KeptResult | undefined): Discrepancy | undefined {
-  const receipt = phaseRun.status?.archive;
+  const { receipt, payloadSha256 } = phaseRun;
   if (receipt === undefined || kept === undefined) {
-    const row = receipt?.executionId ?? runIdOf(phaseRun);
+    const row = receipt?.executionId ?? phaseRun.runId;
     return found(phaseRun, 'RowMissing', `its receipt names execution ${row}, which is not there`, true);
   }
   if (kept.kind === 'tombstone') return undefined;
-  const held = payloadSha256(phaseRun) ?? receipt.sha256;
+  const held = payloadSha256 ?? receipt.sha256;
   if (held !== kept.sha256) {
     const message = `the PhaseRun holds ${short(held)}, execution ${kept.executionId} holds ${short(kept.sha256)}`;
     return found(phaseRun, 'ContentDiffers', message);
@@ -48,13 +53,6 @@ function examineReceipt(phaseRun: CachedPhaseRun, kept: KeptResult | undefined):
   if (receipt.executionId === kept.executionId && receipt.sha256 === kept.sha256) return undefined;
   const message = `its receipt names execution ${receipt.executionId}, and it is ${kept.executionId}`;
   return found(phaseRun, 'ReceiptStale', message, true);
-}
-
-/** Of what the object carries or refers to; undefined where the payload is not at hand or says nothing. */
-function payloadSha256(phaseRun: CachedPhaseRun): string | undefined {
-  const { dataRef } = phaseRun.spec.result;
-  if (dataRef !== undefined) return dataRef.sha256;
-  return phaseRun.payloadLeftOut ? undefined : interpret(phaseRun)?.sha256;
 }
 
 /** The payload of a PhaseRun and its digest, read as the reconciler reads it; undefined where that would reject it. */
@@ -74,7 +72,7 @@ export function interpret(phaseRun: PhaseRun): ReturnType<typeof interpretPhaseR
 }
 
 function found(
-  phaseRun: PhaseRun,
+  phaseRun: CachedPhaseRun,
   kind: Discrepancy['kind'],
   message: string,
   isRepairable = false,
@@ -82,8 +80,8 @@ function found(
   return compact({
     kind,
     phaseRun: keyOf(phaseRun.metadata),
-    id: runIdOf(phaseRun),
-    customerId: phaseRun.spec.customerId,
+    id: phaseRun.runId,
+    customerId: phaseRun.customerId,
     message,
     repair: isRepairable ? ({ kind: 'archive-again' } as const) : undefined,
   });

@@ -1,7 +1,9 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { sql } from 'slonik';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { digestOf } from '../../../src/domain/digest.ts';
 import type { JsonObject } from '../../../src/domain/run.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { ownKubernetes } from '../../fixtures/kubernetes.ts';
@@ -46,6 +48,23 @@ test('runs with a place are taken by place, before those without one, which foll
     ordered(tenant, 2, content('b')),
   ]);
   expect(await newestFirst(tenant)).toEqual(['e', 'd', 'c', 'b', 'a'].map((letter) => ({ letter })));
+});
+
+test('of a backlog that is larger than the controller keeps in memory each run has its own payload, and its turn', async () => {
+  const tenant = await world.makeTenant();
+  const payloads = Array.from({ length: 16 }, (_, n) => ({
+    n,
+    noise: randomBytes(550_000).toString('base64'),
+  }));
+  const manifests = payloads.map((payload, n) => {
+    const dataGzip = gzipSync(JSON.stringify(payload)).toString('base64');
+    return ordered(tenant, n + 1, { result: { data: undefined, dataGzip } });
+  });
+  const archived = await workThrough(manifests);
+  expect(archived.map(({ status }) => status?.archive?.sha256)).toEqual(
+    payloads.map((payload) => digestOf(payload).sha256),
+  );
+  expect(await newestFirst(tenant)).toMatchObject(payloads.map(({ n }) => ({ n })).toReversed());
 });
 
 test('equal neighbours are one row, which the receipts of all name', async () => {
