@@ -93,7 +93,7 @@ export async function startController(
     client,
     phaseRuns,
     namespaces: client.resource<Namespace>(NAMESPACES),
-    archive: createPostgresArchive(pool, leadership),
+    archive: createPostgresArchive(database, leadership),
     observer: createControllerObserver(metrics, events),
     tracer,
     logger,

@@ -1,5 +1,5 @@
 import { archiveRun } from '../store/archive.ts';
-import type { Connection } from '../store/database.ts';
+import type { Database } from '../store/database.ts';
 import { findCustomerOfRun } from '../store/executions.ts';
 import { findForgeOwner } from '../store/forge-accounts.ts';
 import { currentIncarnation } from '../store/incarnation.ts';
@@ -13,8 +13,12 @@ import type { ControllerArchive } from './controller.ts';
 const SWEEP_BATCH = 100;
 
 /** The archive that the controller works on: Postgres. */
-export function createPostgresArchive(pool: Connection, leadership: Leadership): ControllerArchive {
+export function createPostgresArchive(
+  { pool, reach }: Pick<Database, 'pool' | 'reach'>,
+  leadership: Leadership,
+): ControllerArchive {
   return {
+    reach,
     beginTerm: (signal) => leadership.begin(signal),
     archive: (run) => leadership.during((term) => archiveRun(pool, run, term)),
     findPayload: (reference) => findPayload(pool, reference),

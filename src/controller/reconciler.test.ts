@@ -6,7 +6,7 @@ import { keyOf } from '../kube/kube-object.ts';
 import type { PhaseRun } from '../resources/phase-run.ts';
 import { IDLE_TRACER } from '../telemetry/tracer.ts';
 import { leanPhaseRun } from './phase-run-cache.ts';
-import { type PhaseRunObjects, SlotReconciler } from './reconciler.ts';
+import { type PhaseRunObjects, type RunArchive, SlotReconciler } from './reconciler.ts';
 
 /** The run at this place of the one slot. */
 function makeRun(order: number, { resourceVersion = '1', letter = 'a' } = {}): PhaseRun {
@@ -23,15 +23,17 @@ interface Situation {
   /** As they are by now, those that are there. */
   readonly now?: readonly PhaseRun[];
   readonly read?: PhaseRunObjects['read'];
+  readonly reach?: RunArchive['reach'];
 }
 
 /** Reconciles the slot, and tells what was archived and which status was written. */
-async function reconcile({ cached, now = cached, ...changes }: Situation) {
+async function reconcile({ cached, now = cached, reach = () => Promise.resolve(), ...changes }: Situation) {
   const archived: ArchivableRun[] = [];
   const written: string[] = [];
   const warnings: unknown[] = [];
   const reconciler = new SlotReconciler({
     archive: {
+      reach,
       archive(run) {
         archived.push(run);
         return Promise.resolve({
@@ -96,9 +98,10 @@ describe('the runs of a slot', () => {
     });
   });
 
+  const away = new Error('away');
+
   test('wait while one of them cannot be read', async () => {
     const cached = [makeRun(1), makeRun(2)];
-    const away = new Error('away');
     const read: PhaseRunObjects['read'] = () => Promise.reject(away);
     expect(await reconcile({ cached, read })).toMatchObject({
       result: away,
@@ -106,5 +109,16 @@ describe('the runs of a slot', () => {
       written: [],
       warnings: [{ phaserun: keyOf(makeRun(1).metadata), err: { message: 'away' } }],
     });
+  });
+
+  test('are not read while Postgres is away', async () => {
+    let reads = 0;
+    const read: PhaseRunObjects['read'] = () => {
+      reads += 1;
+      return Promise.resolve(undefined);
+    };
+    const reach = () => Promise.reject(away);
+    expect(await reconcile({ cached: [makeRun(1)], read, reach })).toMatchObject({ result: away });
+    expect(reads).toBe(0);
   });
 });

@@ -30,6 +30,8 @@ export interface PayloadReference {
 
 /** What the reconciler asks of Postgres. */
 export interface RunArchive {
+  /** @throws while Postgres is known to be away */
+  reach(): Promise<void>;
   archive(run: ArchivableRun): Promise<ArchiveOutcome>;
   /** The payload that a run refers to; undefined when none is kept under this digest for this customer. */
   findPayload(reference: PayloadReference): Promise<JsonObject | undefined>;
@@ -100,13 +102,15 @@ export class SlotReconciler {
     return results.has('waiting') ? 'waiting' : 'done';
   }
 
+  /** While Postgres is away nothing is read: each retry would ask the API server for what cannot be archived. */
   async #read(cached: CachedPhaseRun, signal: AbortSignal): Promise<PhaseRun | undefined> {
-    const { objects, logger } = this.#dependencies;
+    const { archive, objects, logger } = this.#dependencies;
     try {
+      await archive.reach();
       return await objects.read(cached);
     } catch (error) {
       const phaserun = keyOf(cached.metadata);
-      if (!signal.aborted) logger.warn({ err: error, phaserun }, 'PhaseRun cannot be read, to be retried');
+      if (!signal.aborted) logger.warn({ err: error, phaserun }, 'reconcile failed, to be retried');
       throw error;
     }
   }

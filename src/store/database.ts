@@ -43,6 +43,11 @@ export interface Database {
   state(): DatabaseState;
   /** Asks the server; true when it answered. Never rejects. */
   ping(): Promise<boolean>;
+  /**
+   * Asks the server if the last attempt to reach it failed, so that nobody begins what would be in vain.
+   * @throws DatabaseError when it does not answer
+   */
+  reach(): Promise<void>;
   connections(): { readonly inUse: number; readonly idle: number; readonly waiting: number };
   /** Waits for what runs, then closes every connection. */
   close(): Promise<void>;
@@ -72,15 +77,19 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
     resetConnection: () => Promise.resolve(),
   });
   const pool = translateErrors(slonik);
+  const ask = () => pool.query(sql.prepared('ping', z.object({}))`SELECT`);
   return {
     pool,
     poolMax: options.poolMax,
     state: () => state,
     ping: () =>
-      pool.query(sql.prepared('ping', z.object({}))`SELECT`).then(
+      ask().then(
         () => true,
         () => false,
       ),
+    async reach() {
+      if (state !== 'connected') await ask();
+    },
     connections: () => {
       const { acquiredConnections, idleConnections, waitingClients } = slonik.state();
       return { inUse: acquiredConnections, idle: idleConnections, waiting: waitingClients };

@@ -190,7 +190,7 @@ export async function startController(options: {
     client,
     phaseRuns,
     namespaces: client.resource<Namespace>(NAMESPACES),
-    archive: createPostgresArchive(database.pool, new Leadership(database.pool)),
+    archive: createPostgresArchive(database, new Leadership(pool)),
     observer: createControllerObserver(metrics, events),
     tracer: IDLE_TRACER,
     logger,

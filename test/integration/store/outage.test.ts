@@ -69,8 +69,9 @@ describe('createDatabase', () => {
     await postgres.kill();
     expect(await inFlight).toEqual(Array.from({ length: 5 }, () => unavailable));
     expect(database.state()).toBe('disconnected');
+    await expect(database.reach()).rejects.toEqual(unavailable);
     await postgres.restart();
-    await vi.waitFor(async () => expect(await database.ping()).toBe(true), eventually);
+    await vi.waitFor(() => database.reach(), eventually);
     expect(database.state()).toBe('connected');
     expect(await settled(Array.from({ length: 20 }, () => listCustomers(pool)))).toEqual(
       Array.from({ length: 20 }, () => 'ok'),
