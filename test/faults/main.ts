@@ -191,3 +191,5 @@ try {
   const failed = process.argv.some((word) => word.startsWith('--plant')) ? 3 : 1;
   process.exitCode = error instanceof UsageError ? 2 : failed;
 }
+// All is judged and taken down: a connection that a fault has left half open must not keep the process.
+process.exit();
