@@ -6,7 +6,7 @@ export default defineConfig({
     reporters: ['default'],
     allowOnly: false,
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'] } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts', 'hack/**/*.test.ts'] } },
       {
         test: {
           name: 'integration',

@@ -3,7 +3,7 @@ import {
   type Load,
   type Measurement,
   measure,
-  quantile,
+  median,
   type Sample,
   type Subject,
   summarise,
@@ -15,9 +15,12 @@ export interface Comparison extends Load {
   /** Together they are what ours would cost if we added nothing. */
   readonly floors: readonly Subject[];
   readonly payloadBytes: number;
+  /** Rows that are there already and are not what is asked for; absent where that does not matter. */
+  readonly history?: number;
 }
 
-export interface ComparisonResult extends Pick<Comparison, 'payloadBytes' | 'concurrency' | 'pauseMs'> {
+export interface ComparisonResult
+  extends Pick<Comparison, 'payloadBytes' | 'history' | 'concurrency' | 'pauseMs'> {
   readonly ours: Measured;
   readonly floors: readonly Measured[];
   /** p50 of ours over the sum of the floors' p50s: the median of the rounds, for the machine is the same only within one. */
@@ -31,11 +34,16 @@ export interface Measured extends Measurement {
 }
 
 export interface RunOptions {
-  /** Rounds that count; one more goes before them, while code and caches get warm. */
+  /** Rounds that count; a shorter one goes before them, while code and caches get warm. */
   readonly rounds: number;
+  /** Of the calls of each comparison that are made in a round. */
+  readonly share: number;
   readonly signal: AbortSignal;
-  readonly onRound: (round: number) => void;
+  readonly onProgress: (message: string) => void;
 }
+
+/** Of the calls of a round that the one makes which goes before. */
+const WARM_SHARE = 0.25;
 
 /** An answered store leaves a status to be written: time for that, so that it burdens no other measurement. */
 const SETTLE_MS = 300;
@@ -47,17 +55,23 @@ const SETTLE_MS = 300;
  */
 export async function compareInRounds(
   comparisons: readonly Comparison[],
-  { rounds, signal, onRound }: RunOptions,
+  { rounds, share, signal, onProgress }: RunOptions,
 ): Promise<ComparisonResult[]> {
+  onProgress('a round to get warm');
+  for (const comparison of comparisons) await takeRound(scale(comparison, share * WARM_SHARE), signal);
   const samplesOf = comparisons.map((): Round[] => []);
-  for (let round = 0; round <= rounds; round += 1) {
-    onRound(round);
-    for (const [index, comparison] of comparisons.entries()) {
-      const sample = await takeRound(comparison, signal);
-      if (round > 0) samplesOf[index]?.push(sample);
-    }
+  for (let round = 1; round <= rounds; round += 1) {
+    onProgress(`round ${round} of ${rounds}`);
+    for (const [index, comparison] of comparisons.entries())
+      samplesOf[index]?.push(await takeRound(scale(comparison, share), signal));
   }
   return comparisons.map((comparison, index) => combine(comparison, samplesOf[index] ?? []));
+}
+
+/** At least a call for each caller. */
+function scale(comparison: Comparison, share: number): Comparison {
+  const { calls, concurrency } = comparison;
+  return { ...comparison, calls: Math.max(concurrency, Math.round(calls * share)) };
 }
 
 interface Round {
@@ -74,23 +88,18 @@ async function takeRound(comparison: Comparison, signal: AbortSignal): Promise<R
 }
 
 function combine(
-  { ours, floors, payloadBytes, concurrency, pauseMs }: Comparison,
+  { ours, floors, calls: _, ...load }: Comparison,
   rounds: readonly Round[],
 ): ComparisonResult {
   const ratios = rounds.map(ratioOf);
   return {
-    payloadBytes,
-    concurrency,
-    pauseMs,
+    ...load,
     ours: { name: ours.name, ...summarise(rounds.map((round) => round.ours)) },
     floors: floors.map(({ name }, index) => ({
       name,
       ...summarise(rounds.flatMap((round) => round.floors[index] ?? [])),
     })),
-    ratio: quantile(
-      ratios.toSorted((a, b) => a - b),
-      0.5,
-    ),
+    ratio: median(ratios),
     ratios,
   };
 }

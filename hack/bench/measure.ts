@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { atOnce } from './at-once.ts';
 
 /** Something whose cost is measured: call after call, each of them another. */
 export interface Subject {
@@ -44,24 +45,13 @@ export async function measure(
 ): Promise<Sample> {
   const waiting = Array.from({ length: calls }, () => subject.prepare());
   const times: number[] = [];
-  const stopping = new AbortController();
-  const either = AbortSignal.any([signal, stopping.signal]);
-  const worker = async () => {
-    for (let call = waiting.pop(); call !== undefined; call = waiting.pop()) {
-      either.throwIfAborted();
-      const startedAt = performance.now();
-      await call();
-      times.push(performance.now() - startedAt);
-      if (pauseMs > 0) await sleep(pauseMs, undefined, { signal });
-    }
-  };
   const batchStartedAt = performance.now();
-  try {
-    await Promise.all(Array.from({ length: concurrency }, worker));
-  } catch (error) {
-    stopping.abort(error);
-    throw error;
-  }
+  await atOnce(waiting, { concurrency, signal }, async (call) => {
+    const startedAt = performance.now();
+    await call();
+    times.push(performance.now() - startedAt);
+    if (pauseMs > 0) await sleep(pauseMs, undefined, { signal });
+  });
   return { times, seconds: (performance.now() - batchStartedAt) / 1000 };
 }
 
@@ -80,4 +70,12 @@ export function summarise(samples: readonly Sample[]): Measurement {
 /** The value of a sorted list that so large a share of it does not exceed (nearest rank); NaN of an empty one. */
 export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+}
+
+/** The middle of some values; NaN of none. */
+export function median(values: readonly number[]): number {
+  return quantile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  );
 }

@@ -1,0 +1,22 @@
+import type { ComparisonResult } from './comparison.ts';
+import type { Figure } from './figure.ts';
+import type { BenchStack } from './stack.ts';
+
+/** A part of the benchmark that can be chosen; each runs on servers of its own, so that none depends on another. */
+export interface Section {
+  readonly name: string;
+  /** What it measures, for `--help`. */
+  readonly help: string;
+  measure(stack: BenchStack, options: SectionOptions): Promise<Findings>;
+}
+
+export interface SectionOptions {
+  /** Few calls and rounds: to see that it works. */
+  readonly quick: boolean;
+  readonly onProgress: (message: string) => void;
+}
+
+export interface Findings {
+  readonly calls?: readonly ComparisonResult[];
+  readonly figures: readonly Figure[];
+}
