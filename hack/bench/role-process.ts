@@ -22,6 +22,8 @@ export interface RoleOptions {
   readonly kubeconfig: string;
   /** Variables of its environment beside those. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Arguments of Node in place of those that run the sources of the checkout. */
+  readonly command?: readonly string[];
 }
 
 /** What starts each, where it is told its port, and how it shows that it does its work. */
@@ -81,7 +83,7 @@ export async function startRole(role: RoleName, options: RoleOptions): Promise<R
     args: [
       ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
       process.execPath,
-      ...command(options.product),
+      ...(options.command ?? command(options.product)),
     ],
     orphanSignal: 'KILL',
     isReady: async () => shows.test(await readText(url + path)),

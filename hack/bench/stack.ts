@@ -28,8 +28,12 @@ export interface BenchStack {
   readonly database: Database;
   /** Aborts when the benchmark is told to stop. */
   readonly signal: AbortSignal;
-  /** Starts a role, which ends with the stack if not before. */
-  start(role: RoleName, settings?: Readonly<Record<string, string>>): Promise<RoleProcess>;
+  /** Starts a role, which ends with the stack if not before; from the sources unless `command` has other arguments for Node. */
+  start(
+    role: RoleName,
+    settings?: Readonly<Record<string, string>>,
+    command?: readonly string[],
+  ): Promise<RoleProcess>;
   /** Runs a command of the product to its end; answers what it printed. */
   run(command: readonly string[]): Promise<string>;
   readonly pids: () => ServerPids;
@@ -139,9 +143,10 @@ async function startStack(
     database,
     signal,
     run,
-    async start(role, settings = {}) {
+    async start(role, settings = {}, command) {
       signal.throwIfAborted();
-      const process = await startRole(role, { product, directory, databaseUrl, kubeconfig, settings });
+      const options = { product, directory, databaseUrl, kubeconfig, settings };
+      const process = await startRole(role, { ...options, ...(command !== undefined && { command }) });
       opened.defer(() => process.stop());
       return process;
     },
