@@ -198,7 +198,8 @@ export class Controller {
         unsettledIn: (slot) => this.#view.unsettledIn(slot),
         markWritten: (phaseRun, status) => this.#view.markWritten(phaseRun, status),
         read: async ({ metadata }) =>
-          this.#atHand.take(metadata) ?? phaseRuns.get(metadata).catch(undefinedIfGone),
+          this.#atHand.take(metadata) ??
+          phaseRuns.get(metadata, { notOlderThan: metadata.resourceVersion }).catch(undefinedIfGone),
         writeStatus: (phaseRun, status) => writeStatus(phaseRuns, phaseRun, status),
         customerOf: (namespace) => customerOfNamespace(this.#namespaces.get(namespace)),
       },

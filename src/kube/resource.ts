@@ -26,6 +26,11 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+export interface GetOptions extends CallOptions {
+  /** Some version that was seen: what the server has in memory will do if it is not older. Absent: the newest, from etcd. */
+  readonly notOlderThan?: string;
+}
+
 export interface SelectOptions {
   /** Absent: all namespaces. */
   readonly namespace?: string | undefined;
@@ -81,7 +86,7 @@ export interface WatchEvent<T> {
 /** Typed calls for one kind. All throw as {@link KubeClient.request} does. */
 export interface KubeResource<T extends KubeObject> {
   readonly definition: ResourceDefinition;
-  get(target: ObjectName, options?: CallOptions): Promise<T>;
+  get(target: ObjectName, options?: GetOptions): Promise<T>;
   listPage(
     options?: SelectOptions & CallOptions & { readonly continue?: string | undefined },
   ): Promise<Page<T>>;
@@ -113,8 +118,11 @@ export function createKubeResource<T extends KubeObject>(
 
   const resource: KubeResource<T> = {
     definition,
-    get: async (target, options = {}) =>
-      asObject(await client.request({ ...options, method: 'GET', path: objectPath(definition, target) })),
+    async get(target, { notOlderThan, ...call } = {}) {
+      const query = { resourceVersion: notOlderThan };
+      const path = objectPath(definition, target);
+      return asObject(await client.request({ ...call, method: 'GET', path, query }));
+    },
     async listPage(options = {}) {
       const { namespace, labelSelector, fieldSelector, continue: token, ...call } = options;
       const query = { labelSelector, fieldSelector, limit: PAGE_SIZE, continue: token };

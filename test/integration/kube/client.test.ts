@@ -31,6 +31,20 @@ describe('objects', () => {
     await expect(configMaps.get(target)).rejects.toMatchObject({ status: 404, reason: 'NotFound' });
   });
 
+  test('are read as they were seen or newer, and not at all from a server that is behind', async () => {
+    const name = 'seen';
+    const { metadata } = await configMaps.create({ metadata: { namespace, name }, data: { a: '1' } });
+    const notOlderThan = metadata.resourceVersion;
+    const seen = await configMaps.get(metadata, { notOlderThan });
+    expect([seen.metadata.uid, seen.data]).toEqual([metadata.uid, { a: '1' }]);
+    const ahead = String(Number(notOlderThan) + 1_000_000_000);
+    await expect(configMaps.get(metadata, { notOlderThan: ahead })).rejects.toMatchObject({ status: 504 });
+    await configMaps.delete(metadata);
+    await expect
+      .poll(() => configMaps.get(metadata, { notOlderThan }).catch((error: unknown) => error))
+      .toMatchObject({ status: 404 });
+  });
+
   test('are listed page by page, all of them', async () => {
     const names = Array.from({ length: 201 }, (_, index) => `page-${String(index).padStart(3, '0')}`);
     await Promise.all(
