@@ -52,13 +52,15 @@ const RIGHTS: Readonly<
 /**
  * Rights that a run need not use: the first is asked for by an admission policy, lists are for servers without watch lists
  * (kube/informer-fallback.test.ts), and the controller's others for what waited in the inbox while the Kubernetes API was away
- * (api/inbox.test.ts), for the end of a TTL (controller/expiry.test.ts) and for Events that repeat (kube/event-recorder.test.ts).
+ * (api/inbox.test.ts), for a backlog of more than it has at hand (controller/slot.test.ts), for the end of a TTL
+ * (controller/expiry.test.ts) and for Events that repeat (kube/event-recorder.test.ts).
  */
 const UNSEEN: ReadonlySet<string> = new Set([
   `attribute ${PHASE_RUNS}`,
   'list /namespaces',
   `${RELEASE}-controller: list ${PHASE_RUNS}`,
   `${RELEASE}-controller: create ${PHASE_RUNS}`,
+  `${RELEASE}-controller: get ${PHASE_RUNS}`,
   `${RELEASE}-controller: patch ${PHASE_RUNS}`,
   `${RELEASE}-controller: delete ${PHASE_RUNS}`,
   `${RELEASE}-controller: patch events.k8s.io/events`,
