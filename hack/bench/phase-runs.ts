@@ -71,6 +71,22 @@ export async function sustain(stack: BenchStack, runs: readonly BenchRun[]): Pro
   return (1000 * runs.length) / (settled - startedAt);
 }
 
+/** As {@link sustain}, on a controller that leaves so many PhaseRuns: runs a second until the others are deleted. */
+export async function sustainDeleting(
+  stack: BenchStack,
+  runs: readonly BenchRun[],
+  left: number,
+): Promise<number> {
+  const phaseRuns = stack.kubernetes.resource<PhaseRun>(PHASE_RUNS);
+  const startedAt = performance.now();
+  await createPhaseRuns(stack, runs);
+  for (let all = await phaseRuns.list(); all.length > left || !all.every(isArchived); ) {
+    await sleep(COUNT_AGAIN_MS, undefined, { signal: stack.signal });
+    all = await phaseRuns.list();
+  }
+  return (1000 * runs.length) / (performance.now() - startedAt);
+}
+
 /** Waits until all runs are archived: `performance.now()` of the first and the last row, and of the last status. */
 async function archivedTimes(
   stack: BenchStack,
@@ -88,6 +104,7 @@ async function archivedTimes(
 }
 
 const LOOK_AGAIN_MS = 5;
+const COUNT_AGAIN_MS = 200;
 const STATUS_TIMEOUT_MS = 30_000;
 
 async function untilArchived(stack: BenchStack, { draft }: BenchRun): Promise<void> {
