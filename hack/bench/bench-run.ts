@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { interpretPhaseRun, type MeasuredRun } from '../../src/controller/interpret.ts';
 import { digestOf } from '../../src/domain/digest.ts';
+import { readResult } from '../../src/domain/reading.ts';
 import { parseStoreRequest } from '../../src/domain/store-request.ts';
 import type { NewPhaseRun, PhaseRun } from '../../src/resources/phase-run.ts';
 import { draftPhaseRun } from '../../src/resources/phase-run-draft.ts';
@@ -32,8 +33,9 @@ export function makeBenchRun(stack: Pick<BenchStack, 'namespace' | 'tenant'>, bo
     namespace: stack.namespace,
     traceparent: `00-${'1'.repeat(32)}-${'1'.repeat(16)}-00`,
   });
-  const { repository, data } = request;
-  const archivable = interpretPhaseRun(asCreated(draft, runId), { customerId, repository, referred: data });
+  const { repository, phase, data } = request;
+  const referred = readResult(phase, data);
+  const archivable = interpretPhaseRun(asCreated(draft, runId), { customerId, repository, referred });
   return { runId, draft, archivable: { ...archivable, data } };
 }
 

@@ -140,11 +140,11 @@ function repeat(
 
 async function keepPayload(
   { database, outage }: StoreDependencies,
-  { customerId, digest }: AdmittedStore,
+  { customerId, digest, request }: AdmittedStore,
 ): Promise<void> {
   if (isInline(digest)) return;
-  const { sha256, sizeBytes, canonical } = digest;
-  const payload = { customerId, sha256, sizeBytes, json: canonical };
+  const { phase, data } = request;
+  const payload = { customerId, phase, data, digest };
   await outage.gate.ask(STATEMENT_MS, () => putPayload(database.pool, payload));
 }
 

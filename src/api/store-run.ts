@@ -78,13 +78,13 @@ export async function storeRun(deps: StoreRunDependencies, store: PlaceableStore
 
 /** Keeps a payload that is too large for a PhaseRun where its reference will find it; else the PhaseRun has to carry it. */
 async function keepPayload(deps: StoreRunDependencies, store: Admitted): Promise<Admitted> {
-  const { customerId, digest } = store;
+  const { customerId, digest, request } = store;
   if (isInline(digest)) return store;
-  const { sha256, sizeBytes, canonical } = digest;
+  const { phase, data } = request;
   try {
     await timed(deps, 'payload', store, () =>
       deps.outage.gate.ask(WRITE_MS, () =>
-        putPayload(deps.database.pool, { customerId, sha256, sizeBytes, json: canonical }),
+        putPayload(deps.database.pool, { customerId, phase, data, digest }),
       ),
     );
     return store;

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { makePhaseRun } from '../../test/fixtures/phase-run.ts';
 import { digestOf } from '../domain/digest.ts';
 import { encodeGzip } from '../domain/gzip.ts';
+import { type RunReading, readResult } from '../domain/reading.ts';
 import type { JsonObject } from '../domain/run.ts';
 import { API_KEY_ID_ANNOTATION } from '../resources/annotations.ts';
 import type { RejectionReason } from '../resources/conditions.ts';
@@ -17,7 +18,7 @@ const repository = {
 const context = { customerId: 'c1', repository };
 const runId = '0190D1C8-5F0A-7C55-9A39-7C1B6F4E2AFF';
 
-const interpret = (phaseRun: PhaseRun, referred?: JsonObject) =>
+const interpret = (phaseRun: PhaseRun, referred?: RunReading) =>
   interpretPhaseRun(phaseRun, { ...context, ...(referred && { referred }) });
 
 const completed = (data: JsonObject) => ({ status: 'completed', data }) as const;
@@ -99,12 +100,12 @@ describe('the payload', () => {
     expect(interpret(phaseRun)).toMatchObject(want);
   });
 
-  test('referred to stays where it is, and is read for what it says', () => {
+  test('referred to stays where it is, and what it says is what was read of it', () => {
     const phaseRun = makePhaseRun({
       spec: { runId },
       result: { status: 'completed', dataRef: { sha256, sizeBytes } },
     });
-    const run = interpret(phaseRun, data);
+    const run = interpret(phaseRun, readResult(phaseRun.spec.phase, data));
     expect(run).toMatchObject({ sha256, sizeBytes, derived: { validated: false } });
     expect(run).not.toHaveProperty('data');
   });

@@ -1,10 +1,10 @@
 import { compact } from '../domain/compact.ts';
-import { deriveResult } from '../domain/derive.ts';
 import { digestOf } from '../domain/digest.ts';
 import { decodeGzip } from '../domain/gzip.ts';
 import { findUnstorable, parseJsonExactly } from '../domain/json.ts';
-import { measureResult, type RunMeasure } from '../domain/measure.ts';
+import type { RunMeasure } from '../domain/measure.ts';
 import { isJsonObject, unwrapPayload } from '../domain/payload.ts';
+import { type RunReading, readResult } from '../domain/reading.ts';
 import type { ArchivableRun, JsonObject, RepositoryName } from '../domain/run.ts';
 import { slotOf } from '../domain/slot.ts';
 import { findUnsafeInteger } from '../domain/unsafe-integer.ts';
@@ -28,8 +28,8 @@ export class Rejection extends Error {
 export interface RunContext {
   readonly customerId: string;
   readonly repository: RepositoryName;
-  /** The payload that `dataRef` names, as the reconciler has fetched it; absent where none is kept. */
-  readonly referred?: JsonObject;
+  /** What the payload that `dataRef` names says, as the reconciler has found it; absent where none is kept. */
+  readonly referred?: RunReading;
 }
 
 /** A run with what is counted of it once it is a row. */
@@ -74,20 +74,21 @@ export function interpretPhaseRun(phaseRun: PhaseRun, context: RunContext): Meas
 
 type Payload = Pick<MeasuredRun, 'data' | 'payloadIsGone' | 'sha256' | 'sizeBytes' | 'derived' | 'measure'>;
 
-function readPayload(phaseRun: PhaseRun, referred: JsonObject | undefined): Payload {
+function readPayload(phaseRun: PhaseRun, referred: RunReading | undefined): Payload {
   const { spec } = phaseRun;
   const { dataRef, dataGzip } = spec.result;
   if (dataRef !== undefined) {
     const { sha256, sizeBytes } = dataRef;
     // Retention takes payloads away as well: whether that is a reason to refuse the run, the rows say.
-    if (referred === undefined) return { payloadIsGone: true, sha256, sizeBytes, ...read(spec, {}) };
-    return { sha256, sizeBytes, ...read(spec, referred) };
+    if (referred === undefined)
+      return { payloadIsGone: true, sha256, sizeBytes, ...readResult(spec.phase, {}) };
+    return { sha256, sizeBytes, ...referred };
   }
   const sent = dataGzip === undefined ? readInline(phaseRun) : gunzip(dataGzip);
   // What the API made was checked and unwrapped there; a second time could take for a wrapper what is content.
   const data = spec.runId === undefined ? readApplied(spec, sent) : sent;
   const { sha256, sizeBytes } = digestOf(data);
-  return { data, sha256, sizeBytes, ...read(spec, data) };
+  return { data, sha256, sizeBytes, ...readResult(spec.phase, data) };
 }
 
 /** The limit is on what the object carries, before anything is taken out of it. */
@@ -101,10 +102,6 @@ function readInline({ spec, metadata }: PhaseRun): JsonObject {
       `send ${metadata.name} through the HTTP API, which stores large results by reference (dataRef), ` +
       'or put the gzipped, base64-encoded JSON into spec.result.dataGzip',
   );
-}
-
-function read({ phase }: PhaseRun['spec'], data: JsonObject): Pick<Payload, 'derived' | 'measure'> {
-  return { derived: deriveResult(phase, data), measure: measureResult(phase, data) };
 }
 
 function requireStorable(data: JsonObject): JsonObject {

@@ -4,7 +4,7 @@ import { findCustomerOfRun } from '../store/executions.ts';
 import { findForgeOwner } from '../store/forge-accounts.ts';
 import { currentIncarnation } from '../store/incarnation.ts';
 import type { Leadership } from '../store/leadership.ts';
-import { deleteUnusedPayloads, findPayload } from '../store/payloads.ts';
+import { deleteUnusedPayloads, findReading } from '../store/payloads.ts';
 import { verifyReceipts } from '../store/receipts.ts';
 import { raiseRunOrder } from '../store/slots.ts';
 import type { ControllerArchive } from './controller.ts';
@@ -21,7 +21,7 @@ export function createPostgresArchive(
     reach,
     beginTerm: (signal) => leadership.begin(signal),
     archive: (run) => leadership.during((term) => archiveRun(pool, run, term)),
-    findPayload: (reference) => findPayload(pool, reference),
+    findReading: (reference) => findReading(pool, reference),
     findOwner: (forge, prefixes) => findForgeOwner(pool, forge, prefixes),
     findCustomerOfRun: (runId) => findCustomerOfRun(pool, runId),
     raiseOrder: (above) => raiseRunOrder(pool, above),

@@ -45,7 +45,7 @@ async function reconcile({ cached, now = cached, reach = () => Promise.resolve()
           transitions: [],
         });
       },
-      findPayload: () => Promise.resolve(undefined),
+      findReading: () => Promise.resolve(undefined),
       findOwner: () => Promise.resolve(undefined),
       findCustomerOfRun: () => Promise.resolve(undefined),
     },

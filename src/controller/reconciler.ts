@@ -1,13 +1,8 @@
 import type { Logger } from 'pino';
-import type { Forge } from '../domain/phase.ts';
+import type { Forge, Phase } from '../domain/phase.ts';
+import type { RunReading } from '../domain/reading.ts';
 import { namespacePrefixes, parseRepositoryName } from '../domain/repository-name.ts';
-import type {
-  ArchivableRun,
-  ArchivedRun,
-  ArchiveOutcome,
-  JsonObject,
-  RepositoryName,
-} from '../domain/run.ts';
+import type { ArchivableRun, ArchivedRun, ArchiveOutcome, RepositoryName } from '../domain/run.ts';
 import { keyOf } from '../kube/kube-object.ts';
 import type { StatusWriteResult } from '../kube/status-writer.ts';
 import { TERMINAL_REJECTIONS } from '../resources/conditions.ts';
@@ -24,6 +19,7 @@ import { archivedStatus, rejectedStatus } from './status.ts';
 export interface PayloadReference {
   readonly customerId: string;
   readonly runId: string;
+  readonly phase: Phase;
   /** Hex. */
   readonly sha256: string;
 }
@@ -33,8 +29,8 @@ export interface RunArchive {
   /** @throws while Postgres is known to be away */
   reach(): Promise<void>;
   archive(run: ArchivableRun): Promise<ArchiveOutcome>;
-  /** The payload that a run refers to; undefined when none is kept under this digest for this customer. */
-  findPayload(reference: PayloadReference): Promise<JsonObject | undefined>;
+  /** What the payload says that a run refers to; undefined when none is kept under this digest for this customer. */
+  findReading(reference: PayloadReference): Promise<RunReading | undefined>;
   /** The customer with a verified account for the forge namespace: the longest verified of its prefixes decides. */
   findOwner(forge: Forge, prefixes: readonly string[]): Promise<string | undefined>;
   /** The customer in whose rows this run is, once it is there. */
@@ -172,12 +168,13 @@ export class SlotReconciler {
     const repository = parseRepositoryName(spec.forge, spec.repo);
     if (!repository.ok) throw new Rejection('InvalidRepository', `spec.repo: ${repository.message}`);
     const customerId = await this.#findCustomer(phaseRun, repository.value);
+    const { phase } = spec;
     const { dataRef } = spec.result;
     const runId = spec.runId ?? phaseRun.metadata.uid;
     const referred =
       dataRef === undefined
         ? undefined
-        : await this.#dependencies.archive.findPayload({ customerId, runId, sha256: dataRef.sha256 });
+        : await this.#dependencies.archive.findReading({ customerId, runId, phase, sha256: dataRef.sha256 });
     return interpretPhaseRun(phaseRun, {
       customerId,
       repository: repository.value,

@@ -5,7 +5,8 @@ import { computeTrustScore, readOutcomes, type TestOutcomes } from './red-green.
 import type { JsonObject } from './run.ts';
 
 /** How the tests went on the vulnerable and on the fixed commit, as far as the data says. */
-export type RedGreen = 'proven' | 'inverted' | 'unproven' | 'unknown';
+export const RED_GREEN = ['proven', 'inverted', 'unproven', 'unknown'] as const;
+export type RedGreen = (typeof RED_GREEN)[number];
 
 /** What the columns, the status summary and the session need to know of a payload; nothing here is ever written back into it. */
 export interface DerivedResult {

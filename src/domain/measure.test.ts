@@ -5,8 +5,9 @@ import { PHASES } from './phase.ts';
 
 describe('measureResult', () => {
   it('counts vulnerabilities by severity, whatever their form', () => {
-    const vulnerabilities = [{ severity: 'HIGH' }, { severity: 'high' }, { type: 'xss' }, 'loose', null];
-    expect(measureResult('scan', { vulnerabilities }).severities).toEqual({ high: 2, unknown: 3 });
+    const named = ['HIGH', 'high', 'Blocker', '__proto__'].map((severity) => ({ severity }));
+    const vulnerabilities = [...named, { type: 'xss' }, 'loose', null];
+    expect(measureResult('scan', { vulnerabilities }).severities).toEqual({ high: 2, unknown: 5 });
   });
 
   it.each([

@@ -4,10 +4,13 @@ import type { Phase } from './phase.ts';
 import { readOutcomes } from './red-green.ts';
 import type { JsonObject } from './run.ts';
 
-/** What is counted of a payload once its run is a row; nothing of it is stored. */
+export const SEVERITIES = ['critical', 'high', 'medium', 'low', 'info', 'unknown'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** What is counted of a payload once its run is a row. */
 export interface RunMeasure {
-  /** Scans: vulnerabilities by severity, as the client spells it; those without one are under `unknown`. */
-  readonly severities: Readonly<Record<string, number>>;
+  /** Scans: vulnerabilities by severity; those without one of ours are under `unknown`. */
+  readonly severities: Readonly<Partial<Record<Severity, number>>>;
   /** No verdict was reached, through nobody's fault: the run leaves the success rate. */
   readonly isInconclusive: boolean;
   /** Milliseconds, where the client says. */
@@ -26,14 +29,19 @@ export function measureResult(phase: Phase, data: JsonObject): RunMeasure {
   });
 }
 
-function countSeverities(vulnerabilities: unknown): Record<string, number> {
-  const counts = new Map<string, number>();
+function countSeverities(vulnerabilities: unknown): RunMeasure['severities'] {
+  const counts: Partial<Record<Severity, number>> = {};
   for (const each of Array.isArray(vulnerabilities) ? vulnerabilities : []) {
-    const severity: unknown = isJsonObject(each) ? each['severity'] : undefined;
-    const name = typeof severity === 'string' ? severity.toLowerCase() : 'unknown';
-    counts.set(name, (counts.get(name) ?? 0) + 1);
+    const severity = severityOf(each);
+    counts[severity] = (counts[severity] ?? 0) + 1;
   }
-  return Object.fromEntries(counts);
+  return counts;
+}
+
+function severityOf(vulnerability: unknown): Severity {
+  const name: unknown = isJsonObject(vulnerability) ? vulnerability['severity'] : undefined;
+  const lower = typeof name === 'string' ? name.toLowerCase() : undefined;
+  return SEVERITIES.find((severity) => severity === lower) ?? 'unknown';
 }
 
 function countTests(data: JsonObject): RunMeasure['tests'] {

@@ -1,28 +1,32 @@
 import { sql } from 'slonik';
 import { z } from 'zod';
+import type { Digest } from '../domain/digest.ts';
+import type { Phase } from '../domain/phase.ts';
+import { type RunReading, readResult, runReading } from '../domain/reading.ts';
 import type { JsonObject } from '../domain/run.ts';
 import type { Connection } from './database.ts';
 
 /** A payload too large for a PhaseRun, which refers to it by digest. */
 export interface Payload {
   readonly customerId: string;
-  /** Hex SHA-256 of the canonical JSON. */
-  readonly sha256: string;
-  /** The JSON itself. */
-  readonly json: string;
-  /** Bytes of the canonical JSON. */
-  readonly sizeBytes: number;
+  /** Of the run that brings it. */
+  readonly phase: Phase;
+  readonly data: JsonObject;
+  readonly digest: Digest;
 }
 
 const storedPayload = z.object({ data: z.record(z.string(), z.unknown()) });
 
-/** Keeps a payload; one that is there already is touched, and so kept for longer. */
+/** Keeps a payload with what its run takes from it; one that is there already is touched, and so kept for longer. */
 export async function putPayload(connection: Connection, payload: Payload): Promise<void> {
-  const { customerId, sha256, json, sizeBytes } = payload;
+  const { customerId, phase, data, digest } = payload;
+  const { sha256, canonical, sizeBytes } = digest;
+  const readings = JSON.stringify({ [phase]: readResult(phase, data) });
   await connection.query(sql.prepared('put_payload', z.object({}))`
-    INSERT INTO payloads (customer_id, sha256, data, size_bytes)
-    VALUES (${customerId}, decode(${sha256}, 'hex'), ${json}::jsonb, ${sizeBytes})
-    ON CONFLICT (customer_id, sha256) DO UPDATE SET touched_at = now()
+    INSERT INTO payloads (customer_id, sha256, data, size_bytes, readings)
+    VALUES (${customerId}, decode(${sha256}, 'hex'), ${canonical}::jsonb, ${sizeBytes}, ${readings}::jsonb)
+    ON CONFLICT (customer_id, sha256) DO UPDATE
+    SET touched_at = now(), readings = payloads.readings || excluded.readings
   `);
 }
 
@@ -61,6 +65,25 @@ export async function findPayload(
     LIMIT 1
   `);
   return row?.data;
+}
+
+/**
+ * What a run takes from the payload that it refers to, wherever {@link findPayload} finds it: as it was read when it came, else
+ * read now.
+ */
+export async function findReading(
+  connection: Connection,
+  { phase, ...reference }: PayloadReference & { readonly phase: Phase },
+): Promise<RunReading | undefined> {
+  const { customerId, sha256 } = reference;
+  const row = await connection.maybeOne(sql.prepared('find_reading', z.object({ reading: z.unknown() }))`
+    SELECT readings -> ${phase}::text AS reading FROM payloads
+    WHERE customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
+  `);
+  const kept = runReading.safeParse(row?.reading);
+  if (kept.success) return kept.data;
+  const data = await findPayload(connection, reference);
+  return data && readResult(phase, data);
 }
 
 export interface PayloadReference {

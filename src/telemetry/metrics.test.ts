@@ -43,7 +43,7 @@ test('a validation is counted under normalised labels, tests it did not report a
 
 test('past the series limit a repository is counted as other', async () => {
   const metrics = createMetrics({ defaultMetrics: false, seriesLimit: 1 });
-  metrics.product.recordScan({ repo: 'acme/one', status: 'completed', severities: { HIGH: 2, odd: 1 } });
+  metrics.product.recordScan({ repo: 'acme/one', status: 'completed', severities: { high: 2, unknown: 1 } });
   metrics.product.recordScan({ repo: 'acme/two', status: 'completed', severities: {} });
   const text = await metrics.expose();
   expect(text).toContain('rsolv_scan_executions_total{repo="acme/one",status="completed"} 1');
@@ -94,7 +94,7 @@ test('ten thousand repositories make no more series than the limit allows, and l
   for (let index = 0; index < 10_000; index += 1) {
     const repo = `acme/${index}-"\\\n`;
     const technology = { repo, language: `l${index}`, framework: `f${index}`, durationMs: index };
-    metrics.product.recordScan({ repo, status: 'completed', severities: { [`s${index}`]: 1 } });
+    metrics.product.recordScan({ repo, status: 'completed', severities: { high: 1 } });
     metrics.product.recordValidation({
       ...technology,
       status: 'completed',

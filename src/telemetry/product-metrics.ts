@@ -7,7 +7,7 @@ export interface ScanMeasure {
   /** `namespace/name`, lower case. */
   readonly repo: string;
   readonly status: 'completed' | 'failed';
-  /** How many vulnerabilities of each severity; severities outside the known five count as `unknown`. */
+  /** How many vulnerabilities of each severity, of which there are few. */
   readonly severities: Readonly<Record<string, number>>;
 }
 
@@ -36,8 +36,6 @@ export interface MitigationMeasure extends TechnologyMeasure {
   readonly secondsToMitigate: number | undefined;
 }
 
-const SEVERITIES: ReadonlySet<string> = new Set(['critical', 'high', 'medium', 'low', 'info']);
-
 /** Records what the phases achieved. Call it after the commit, once for each row written, never before. */
 export class ProductMetrics {
   readonly #families: ReturnType<typeof createProductFamilies>;
@@ -52,10 +50,8 @@ export class ProductMetrics {
   recordScan({ repo, status, severities }: ScanMeasure): void {
     const { scanExecutions, scanVulnerabilities } = this.#families;
     scanExecutions.inc(this.#bound('scan', { repo, status }));
-    for (const [name, count] of Object.entries(severities)) {
-      const severity = SEVERITIES.has(name.toLowerCase()) ? name.toLowerCase() : 'unknown';
+    for (const [severity, count] of Object.entries(severities))
       scanVulnerabilities.inc(this.#bound('severity', { repo, severity }), count);
-    }
   }
 
   recordValidation(measure: ValidationMeasure): void {

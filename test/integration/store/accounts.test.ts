@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'slonik';
 import { afterAll, describe, expect, test } from 'vitest';
+import { digestOf } from '../../../src/domain/digest.ts';
+import type { Phase } from '../../../src/domain/phase.ts';
+import { readResult } from '../../../src/domain/reading.ts';
+import type { JsonObject } from '../../../src/domain/run.ts';
 import { parseApiKey } from '../../../src/store/api-key.ts';
 import {
   createApiKey,
@@ -24,7 +28,13 @@ import {
   removeForgeAccount,
   verifyForgeAccount,
 } from '../../../src/store/forge-accounts.ts';
-import { deleteUnusedPayloads, findPayload, putPayload } from '../../../src/store/payloads.ts';
+import {
+  deleteUnusedPayloads,
+  findPayload,
+  findReading,
+  type Payload,
+  putPayload,
+} from '../../../src/store/payloads.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { makeRun, openDatabase } from './builders.ts';
 import { countRows } from './rows.ts';
@@ -160,6 +170,12 @@ describe('forge accounts', () => {
 
 describe('payloads', () => {
   const digest = (digit: string) => digit.repeat(64);
+  const payload = (customerId: string, sha256: string, data: JsonObject = {}): Payload => ({
+    customerId,
+    phase: 'scan',
+    data,
+    digest: { ...digestOf(data), sha256 },
+  });
   const age = (customerId: string, sha256: string) =>
     pool.query(sql.unsafe`
       UPDATE payloads SET touched_at = now() - interval '25 hours'
@@ -171,7 +187,7 @@ describe('payloads', () => {
 
   test('belong to their customer', async () => {
     const [mine, theirs] = [await makeCustomerId(), await makeCustomerId()];
-    await putPayload(pool, { customerId: theirs, sha256: digest('a'), json: '{"a":[1]}', sizeBytes: 9 });
+    await putPayload(pool, payload(theirs, digest('a'), { a: [1] }));
     expect(await find(mine, digest('a'))).toBeUndefined();
     expect(await find(theirs, digest('a'))).toEqual({ a: [1] });
   });
@@ -188,9 +204,38 @@ describe('payloads', () => {
     }
   });
 
+  test('are read when they come, for each phase that brings them', async () => {
+    const customerId = await makeCustomerId();
+    const data = { validated: true, vulnerabilities: [{ severity: 'high' }], durationMs: 7 };
+    const { sha256 } = digestOf(data);
+    const kept = (phase: Phase) => findReading(pool, { customerId, runId: randomUUID(), phase, sha256 });
+    for (const phase of ['scan', 'validation'] as const)
+      await putPayload(pool, { ...payload(customerId, sha256, data), phase });
+    await pool.query(sql.unsafe`UPDATE payloads SET data = '{}' WHERE customer_id = ${customerId}`);
+    expect(await kept('scan')).toEqual(readResult('scan', data));
+    expect(await kept('validation')).toEqual(readResult('validation', data));
+    expect(await kept('mitigation')).toEqual(readResult('mitigation', {}));
+  });
+
+  test.each(['{}', '{"scan": {"derived": {"vulnerabilities": 9}}}'])(
+    'are read when they are needed where %s was read of them',
+    async (readings) => {
+      const customerId = await makeCustomerId();
+      const data = { vulnerabilities: [1, 2] };
+      const { sha256 } = digestOf(data);
+      const read = () => findReading(pool, { customerId, runId: randomUUID(), phase: 'scan', sha256 });
+      expect(await read()).toBeUndefined();
+      await putPayload(pool, payload(customerId, sha256, data));
+      await pool.query(sql.unsafe`
+        UPDATE payloads SET readings = ${readings}::jsonb WHERE customer_id = ${customerId}
+      `);
+      expect(await read()).toEqual(readResult('scan', data));
+    },
+  );
+
   test('go when nobody touched them for a day and no object refers to them, a batch at a time', async () => {
     const customerId = await makeCustomerId();
-    const put = (sha256: string) => putPayload(pool, { customerId, sha256, json: '{}', sizeBytes: 2 });
+    const put = (sha256: string) => putPayload(pool, payload(customerId, sha256));
     const [old, older, inUse, touched, fresh] = ['1', '2', '3', '4', '5'].map(digest);
     if (!old || !older || !inUse || !touched || !fresh) throw new Error('five digests');
     for (const each of [old, older, inUse, touched, fresh]) await put(each);

@@ -3,6 +3,7 @@ import { sql } from 'slonik';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ArchivableRun } from '../../../src/domain/run.ts';
+import { digestOf } from '../../../src/domain/digest.ts';
 import { archiveRun } from '../../../src/store/archive.ts';
 import { listCommittedRuns } from '../../../src/store/committed-runs.ts';
 import { putPayload } from '../../../src/store/payloads.ts';
@@ -292,7 +293,7 @@ describe('archiveRun', () => {
     const data = { large: 'x'.repeat(100_000) };
     const run = makeRun({ customerId, data, byReference: true });
     const elsewhere = await scope();
-    const payload = { sha256: run.sha256, json: JSON.stringify(data), sizeBytes: run.sizeBytes };
+    const payload = { phase: run.phase, data, digest: digestOf(data) };
     await putPayload(pool, { ...payload, customerId: elsewhere });
     expect(await archiveRun(pool, run)).toMatchObject({ disposition: 'rejected', reason: 'PayloadNotFound' });
     await putPayload(pool, { ...payload, customerId });

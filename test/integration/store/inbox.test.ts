@@ -17,6 +17,7 @@ import {
 } from '../../../src/store/inbox-claims.ts';
 import { deleteIssueRuns } from '../../../src/store/issue-deletion.ts';
 import { findLatePlace } from '../../../src/store/late-place.ts';
+import { digestOf } from '../../../src/domain/digest.ts';
 import { deleteUnusedPayloads, putPayload } from '../../../src/store/payloads.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { makeCustomer, openDatabase, repository } from './builders.ts';
@@ -131,8 +132,7 @@ test('what is postponed is due later, and holds up its slot', async () => {
 test('what Kubernetes refuses is quarantined whole, with its payload', async () => {
   const data = { large: 'x'.repeat(20_000) };
   const kept = await keepInbox(pool, { customerId, data, byReference: true });
-  const { sha256, sizeBytes } = kept.digest;
-  await putPayload(pool, { customerId, sha256, sizeBytes, json: JSON.stringify(data) });
+  await putPayload(pool, { customerId, phase: kept.request.phase, data, digest: digestOf(data) });
   const [claimed] = await claim();
   await quarantineInboxRun(pool, required(claimed), { namespace: 'acme', message: 'no \0' });
   expect(await countRows(pool, 'inbox_runs', customerId)).toBe(0);
@@ -161,8 +161,7 @@ test('a deletion on request takes what was ordered before it, of that issue alon
 test('the sweep spares the payload of what waits, and of what was just published', async () => {
   const data = { large: 'x'.repeat(20_000) };
   const kept = await keepInbox(pool, { customerId, data, byReference: true });
-  const { sha256, sizeBytes } = kept.digest;
-  await putPayload(pool, { customerId, sha256, sizeBytes, json: JSON.stringify(data) });
+  await putPayload(pool, { customerId, phase: kept.request.phase, data, digest: digestOf(data) });
   const age = () =>
     pool.query(sql.type(z.object({}))`UPDATE payloads SET touched_at = now() - interval '25 hours'`);
   const sweep = () => deleteUnusedPayloads(pool, { inUse: [], limit: 100 });
