@@ -281,7 +281,7 @@ async function callArchive(pool: Connection, customerId: string): Promise<void> 
   await notifyCommitted(pool, { ...deleted, disposition: 'unchanged' });
 }
 
-/** 100,000 executions of each phase, in few slots, with their sessions, and 10,000 rows in the other tables that grow. */
+/** 1,000,000 executions in few slots, with their sessions, and 10,000 rows in the other tables that grow. */
 async function fillTables(): Promise<void> {
   await explainer.query(`
     SET session_replication_role = replica; -- no foreign keys to be checked
@@ -294,7 +294,7 @@ async function fillTables(): Promise<void> {
     INSERT INTO repositories (id, customer_id, forge_type, namespace, name, full_path)
     SELECT md5('repository' || n)::uuid, md5('customer' || n % 10000)::uuid, 'github', 'namespace', 'name' || n, '' FROM generate_series(0, 9999) n;
     INSERT INTO sessions (id, customer_id, role, status, repository_id, subject, last_run_order)
-    SELECT md5('session' || n)::uuid, md5('customer0')::uuid, 'phaserun', 'completed', md5('repository0')::uuid, 'issue/1', n FROM generate_series(0, 99999) n;
+    SELECT md5('session' || n)::uuid, md5('customer0')::uuid, 'phaserun', 'completed', md5('repository0')::uuid, 'issue/1', n FROM generate_series(0, 333333) n;
     INSERT INTO session_transitions (session_id, customer_id, to_state)
     SELECT md5('session' || n)::uuid, md5('customer0')::uuid, 'pending' FROM generate_series(0, 9999) n;
     INSERT INTO duplicate_runs (run_id, customer_id, phase, execution_id, status, sha256)
@@ -323,7 +323,7 @@ async function fillTables(): Promise<void> {
       SELECT gen_random_uuid(), md5('customer0')::uuid, md5('repository' || n % 2)::uuid, md5('session' || n)::uuid, n,
         CASE WHEN n % 5 > 0 THEN 'commit' || n % 3 END, 1 + n % 3,
         (ARRAY['completed', 'completed', 'completed', 'running', 'failed'])[1 + n % 5], sha256('x'), n, 'ns', 'name'
-      FROM generate_series(0, 99999) n
+      FROM generate_series(0, 333333) n
     `);
   }
   await explainer.query('ANALYZE');
