@@ -14,7 +14,7 @@ import { THIS_PRODUCT, withStack } from './stack.ts';
 const USAGE = `Usage: npm run bench -- [--quick] [--only a,b] [--json FILE]
 
 Starts kube-apiserver, etcd and Postgres in a temporary directory, with the processes of the product, measures for about
-ten minutes, prints tables, and leaves nothing behind. Says of each target whether it was met; exits 1 only when a call
+twenty-five minutes, prints tables, and leaves nothing behind. Says of each target whether it was met; exits 1 only when a call
 fails, 2 when asked for what does not exist.
 
   --quick       few calls in one or two rounds: to see that it works

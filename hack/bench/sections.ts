@@ -2,6 +2,7 @@ import type { Section } from './section.ts';
 import { cpuSection } from './sections/cpu.ts';
 import { databaseSection } from './sections/database.ts';
 import { drainSection } from './sections/drain.ts';
+import { growthSection } from './sections/growth.ts';
 import { latencySection } from './sections/latency.ts';
 import { liveSection } from './sections/live.ts';
 import { memorySection } from './sections/memory.ts';
@@ -20,4 +21,5 @@ export const SECTIONS: readonly Section[] = [
   memorySection,
   cpuSection,
   databaseSection,
+  growthSection,
 ];

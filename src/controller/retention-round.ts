@@ -26,8 +26,8 @@ export interface RoundOptions {
   readonly maxBatches: number;
 }
 
-/** A batch takes a lock for each slot of its rows. */
-export const RETENTION_ROUND = { batchSize: 500, maxBatches: 200 } as const;
+/** A batch takes a lock for each slot of its rows; a round takes more than can come in until the next. */
+export const RETENTION_ROUND = { batchSize: 500, maxBatches: 2_000 } as const;
 
 /**
  * Takes away what is too old of all customers' runs, batch by batch, each customer in turn: one with a mountain of old runs
