@@ -1,7 +1,7 @@
 /**
  * `npm run bench:guard`: whether store, retrieve or drain have become slower by half since the commit before. Both
- * versions run side by side, each on servers of its own, and take turns; what is compared is what each costs in times of
- * the same bare calls, measured in the same turn. The bench is this checkout's, for both.
+ * versions run side by side, each on servers of its own, and take turns; what is compared is what both took in the same
+ * round, which no other machine and no busy minute changes. The bench is this checkout's, for both.
  */
 import { inspect, parseArgs } from 'node:util';
 import { type Listing, render } from '../../../src/cli/output.ts';
@@ -16,7 +16,7 @@ const SKIPPED = 77;
 const USAGE = `Usage: npm run bench:guard -- [--against COMMIT] [--slow-down]
 
 Compares store, retrieve and drain of this checkout with those of the commit before, in about three minutes. Exits 1 when
-one of them costs half as much again, ${SKIPPED} when there is nothing to compare with, which it then says.
+one of them takes half as long again, ${SKIPPED} when there is nothing to compare with, which it then says.
 
   --against COMMIT   another commit than HEAD^
   --slow-down        slow this checkout's processes down: it has to exit 1
@@ -27,8 +27,8 @@ const LISTING: Listing<Verdict> = {
   name: ({ name }) => name,
   columns: [
     { header: 'CALL', value: ({ name }) => name },
-    { header: 'BEFORE', value: ({ before }) => before.toFixed(2) },
-    { header: 'NOW', value: ({ now }) => now.toFixed(2) },
+    { header: 'BEFORE MS', value: ({ before }) => before.toFixed(2) },
+    { header: 'NOW MS', value: ({ now }) => now.toFixed(2) },
     { header: 'CHANGE', value: ({ change }) => `× ${change.toFixed(2)}` },
     { header: 'WORSE BY HALF', value: ({ isWorse }) => (isWorse ? 'yes' : 'no') },
   ],
@@ -43,7 +43,7 @@ async function main(signal: AbortSignal): Promise<void> {
     },
   });
   if (values.help) return void process.stdout.write(USAGE);
-  const { before, now } = await withCheckout(values.against, signal, (checkout) =>
+  const rounds = await withCheckout(values.against, signal, (checkout) =>
     compareProducts({
       before: checkout,
       now: THIS_PRODUCT,
@@ -52,8 +52,8 @@ async function main(signal: AbortSignal): Promise<void> {
       signal,
     }),
   );
-  const verdicts = judge(before, now);
-  process.stdout.write(`In times of the bare calls:\n${render('table', LISTING, verdicts)}`);
+  const verdicts = judge(rounds);
+  process.stdout.write(render('table', LISTING, verdicts));
   if (verdicts.some(({ isWorse }) => isWorse)) process.exitCode = 1;
 }
 

@@ -1,13 +1,11 @@
-import { storeFloors } from '../floors.ts';
-import { runLifecycles } from '../lifecycle.ts';
 import { type Load, measure, type Subject, summarise } from '../measure.ts';
 import { createBodies } from '../payload.ts';
-import { CALLERS, createPhaseRuns, createRuns, drain } from '../phase-runs.ts';
+import { createPhaseRuns, createRuns, drain } from '../phase-runs.ts';
 import type { RoleName, RoleProcess } from '../role-process.ts';
-import { createRunner, type Runner, retrieving, storeKnownIssues, storing } from '../runner.ts';
+import { createRunner, retrieving, storeKnownIssues, storing } from '../runner.ts';
 import { type BenchStack, withStack } from '../stack.ts';
 import { NotComparableError } from './not-comparable.ts';
-import type { Costs, Guarded } from './verdict.ts';
+import type { Round, Rounds } from './verdict.ts';
 
 export interface CompareOptions {
   /** Checkouts with their packages. */
@@ -19,40 +17,38 @@ export interface CompareOptions {
   readonly signal: AbortSignal;
 }
 
-const ROUNDS = 3;
-const STORE: Load = { calls: 160, concurrency: 8, pauseMs: 0 };
+const CALL_ROUNDS = 9;
+const DRAIN_ROUNDS = 5;
+const STORE: Load = { calls: 120, concurrency: 8, pauseMs: 0 };
 const RETRIEVE: Load = { calls: 480, concurrency: 8, pauseMs: 0 };
 const PAYLOAD_BYTES = 1_000;
 const KNOWN_ISSUES = 10;
-/** PhaseRuns that wait for a controller, and runs of the loop of bare calls. */
-const BACKLOG = 400;
-const LOOP_RUNS = 200;
-
-/** Where the issues of the bare calls begin, so that they meet no others. */
-const FLOOR_ISSUES = 2_000_000;
+/** PhaseRuns that wait for a controller. */
+const BACKLOG = 300;
+/** Above the issues of the stores. */
+const BACKLOG_ISSUES = 2_000_000;
 
 const SLOW_DOWN = new URL('slow-down.ts', import.meta.url).href;
 
 /**
- * Measures both versions in turns, the bare calls in each turn on the servers of `now`.
+ * Measures both versions side by side, in turns.
  * @throws NotComparableError when the version before fails
  */
-export async function compareProducts(
-  options: CompareOptions,
-): Promise<{ readonly before: Costs; readonly now: Costs }> {
+export function compareProducts(options: CompareOptions): Promise<Rounds> {
   const { before, now, slowDown, onProgress, signal } = options;
   onProgress('starting the servers of both versions');
   return withStack({ product: now, onProgress, signal }, async (nowStack) => {
     let began = false;
     try {
-      return await withStack({ product: before, onProgress, signal }, (beforeStack) => {
+      return await withStack({ product: before, onProgress, signal }, async (beforeStack) => {
         began = true;
         const slow = slowDown ? { NODE_OPTIONS: `--import=${SLOW_DOWN}` } : {};
-        return takeTurns(
-          nowStack,
-          [new Contender('before', beforeStack, {}), new Contender('now', nowStack, slow)],
-          onProgress,
-        );
+        const contenders = {
+          before: new Contender('before', beforeStack, {}),
+          now: new Contender('now', nowStack, slow),
+        };
+        const calls = await compareCalls(contenders, onProgress);
+        return { ...calls, drain: await compareDrains(contenders, onProgress) };
       });
     } catch (error) {
       throw began || signal.aborted ? error : notComparable(error);
@@ -60,14 +56,13 @@ export async function compareProducts(
   });
 }
 
-/** A version with what it was found to cost. */
+/** A version, with servers of its own. */
 class Contender {
-  readonly name: 'before' | 'now';
+  readonly name: keyof Round;
   readonly stack: BenchStack;
-  readonly costs: Record<Guarded, number[]> = { store: [], retrieve: [], drain: [] };
   readonly #settings: Readonly<Record<string, string>>;
 
-  constructor(name: 'before' | 'now', stack: BenchStack, settings: Readonly<Record<string, string>>) {
+  constructor(name: keyof Round, stack: BenchStack, settings: Readonly<Record<string, string>>) {
     this.name = name;
     this.stack = stack;
     this.#settings = settings;
@@ -91,112 +86,84 @@ function notComparable(error: unknown): NotComparableError {
   return new NotComparableError(`the version before failed: ${String(error)}`, { cause: error });
 }
 
-type Contenders = readonly [Contender, Contender];
+type Contenders = Readonly<Record<keyof Round, Contender>>;
 
-async function takeTurns(
-  floorStack: BenchStack,
-  contenders: Contenders,
-  onProgress: (message: string) => void,
-): Promise<{ readonly before: Costs; readonly now: Costs }> {
-  await compareCalls(floorStack, contenders, onProgress);
-  await compareDrains(floorStack, contenders, onProgress);
-  const [before, now] = contenders;
-  return { before: before.costs, now: now.costs };
+/** Has both take their turn, in the one order and then in the other, so that neither always finds the machine as its rival left it. */
+async function takeTurns(rounds: number, turn: (of: keyof Round) => Promise<number>): Promise<Round[]> {
+  const taken: Round[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const order = round % 2 === 0 ? (['before', 'now'] as const) : (['now', 'before'] as const);
+    const times = { before: Number.NaN, now: Number.NaN };
+    for (const of of order) times[of] = await turn(of);
+    taken.push(times);
+  }
+  return taken;
 }
 
 async function compareCalls(
-  floorStack: BenchStack,
-  contenders: Contenders,
+  { before, now }: Contenders,
   onProgress: (message: string) => void,
-): Promise<void> {
+): Promise<Pick<Rounds, 'store' | 'retrieve'>> {
   await using opened = new AsyncDisposableStack();
-  const turns: { readonly contender: Contender; readonly store: Subject; readonly retrieve: Subject }[] = [];
-  let queries: readonly URLSearchParams[] = [];
-  for (const contender of contenders) {
-    const { tenant } = contender.stack;
-    await contender.attempt(async () => {
-      const controller = await contender.start('controller');
-      opened.defer(() => controller.stop());
-      const api = await contender.start('api');
-      opened.defer(() => api.stop());
-      const runner = opened.use(connect(contender.stack, api));
-      const known = {
-        forgeNamespace: tenant.forgeNamespace,
-        issues: KNOWN_ISSUES,
-        payloadBytes: PAYLOAD_BYTES,
-      };
-      queries = await storeKnownIssues(runner, known);
-      const nextBody = createBodies(tenant.forgeNamespace);
-      turns.push({
-        contender,
-        store: storing(runner, () => nextBody(PAYLOAD_BYTES)),
-        retrieve: retrieving(runner, queries),
-      });
+  const calls = { before: await serve(before, opened), now: await serve(now, opened) };
+  const contenders = { before, now };
+  const turnOf = (call: 'store' | 'retrieve', load: Load) => (of: keyof Round) =>
+    contenders[of].attempt(async () => {
+      const sample = await measure(calls[of][call], load, contenders[of].stack.signal);
+      return summarise([sample]).p50;
     });
-  }
-  const route = await floorStack.start('bare-route');
-  opened.defer(() => route.stop());
-  // What was stored is the same for both, and so are the queries.
-  const bareRetrieve = retrieving(opened.use(connect(floorStack, route)), queries);
-  const nextFloorBody = createBodies(floorStack.tenant.forgeNamespace, FLOOR_ISSUES);
-  const bareStore = storeFloors(floorStack, () => nextFloorBody(PAYLOAD_BYTES));
-  for (let round = 0; round <= ROUNDS; round += 1) {
-    onProgress(
-      round === 0 ? 'store and retrieve, to get warm' : `store and retrieve, round ${round} of ${ROUNDS}`,
-    );
-    for (const { contender, store, retrieve } of turns) {
-      const { costs } = contender;
-      const stored = await costOf(contender, store, bareStore, STORE);
-      const retrieved = await costOf(contender, retrieve, [bareRetrieve], RETRIEVE);
-      if (round === 0) continue;
-      costs.store.push(stored);
-      costs.retrieve.push(retrieved);
-    }
-  }
+  const compare = async (call: 'store' | 'retrieve', load: Load) => {
+    onProgress(`${call}, ${CALL_ROUNDS} rounds`);
+    await takeTurns(1, turnOf(call, load));
+    return takeTurns(CALL_ROUNDS, turnOf(call, load));
+  };
+  return { store: await compare('store', STORE), retrieve: await compare('retrieve', RETRIEVE) };
 }
 
-function connect(stack: BenchStack, { url }: RoleProcess): Runner {
-  const { signal, tenant } = stack;
-  return createRunner({ url, apiKey: tenant.apiKey, connections: STORE.concurrency, signal });
-}
-
-/** p50 of ours over the sum of those of the bare calls. */
-async function costOf(
+/** The processes of a version, with what is known of some issues, until `opened` ends. */
+function serve(
   contender: Contender,
-  ours: Subject,
-  floors: readonly Subject[],
-  load: Load,
-): Promise<number> {
-  const { signal } = contender.stack;
-  let floor = 0;
-  for (const subject of floors) floor += summarise([await measure(subject, load, signal)]).p50;
-  const sample = await contender.attempt(() => measure(ours, load, signal));
-  return summarise([sample]).p50 / floor;
+  opened: AsyncDisposableStack,
+): Promise<{ readonly store: Subject; readonly retrieve: Subject }> {
+  const { signal, tenant } = contender.stack;
+  const { forgeNamespace, apiKey } = tenant;
+  return contender.attempt(async () => {
+    const controller = await contender.start('controller');
+    opened.defer(() => controller.stop());
+    const api = await contender.start('api');
+    opened.defer(() => api.stop());
+    const { concurrency: connections } = STORE;
+    const runner = opened.use(createRunner({ url: api.url, apiKey, connections, signal }));
+    const known = { forgeNamespace, issues: KNOWN_ISSUES, payloadBytes: PAYLOAD_BYTES };
+    const queries = await storeKnownIssues(runner, known);
+    const nextBody = createBodies(forgeNamespace);
+    return {
+      store: storing(runner, () => nextBody(PAYLOAD_BYTES)),
+      retrieve: retrieving(runner, queries),
+    };
+  });
 }
 
-async function compareDrains(
-  floorStack: BenchStack,
+/** Milliseconds a row, from the first to the last of a backlog. */
+function compareDrains(
   contenders: Contenders,
   onProgress: (message: string) => void,
-): Promise<void> {
-  const nextFloorRuns = createRuns(floorStack, 2 * FLOOR_ISSUES);
-  const nextRuns = new Map(contenders.map(({ stack }) => [stack, createRuns(stack, 3 * FLOOR_ISSUES)]));
-  for (let round = 1; round <= ROUNDS; round += 1) {
-    onProgress(`drain, round ${round} of ${ROUNDS}`);
-    for (const contender of contenders) {
-      const { stack, costs } = contender;
-      const runs = nextRuns.get(stack)?.(BACKLOG) ?? [];
-      await contender.attempt(() => createPhaseRuns(stack, runs));
-      const loop = await runLifecycles(floorStack, nextFloorRuns(LOOP_RUNS), {
-        first: 'create',
-        last: 'status',
-        concurrency: CALLERS,
-      });
-      const { controller, rowsPerSecond } = await contender.attempt(() =>
-        drain(stack, runs, () => contender.start('controller')),
+): Promise<readonly Round[]> {
+  onProgress(`drain of ${BACKLOG}, ${DRAIN_ROUNDS} rounds`);
+  const nextRuns = {
+    before: createRuns(contenders.before.stack, BACKLOG_ISSUES),
+    now: createRuns(contenders.now.stack, BACKLOG_ISSUES),
+  };
+  return takeTurns(DRAIN_ROUNDS, (of) => {
+    const contender = contenders[of];
+    return contender.attempt(async () => {
+      const runs = nextRuns[of](BACKLOG);
+      await createPhaseRuns(contender.stack, runs);
+      const { controller, rowsPerSecond } = await drain(contender.stack, runs, () =>
+        contender.start('controller'),
       );
       await controller.stop();
-      costs.drain.push(loop.runsPerSecond / rowsPerSecond);
-    }
-  }
+      return 1000 / rowsPerSecond;
+    });
+  });
 }

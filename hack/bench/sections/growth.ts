@@ -103,7 +103,7 @@ function judge({ ours, concurrency, history, ratio }: ComparisonResult): Figure 
 
 interface Served extends AsyncDisposable {
   readonly runner: Runner;
-  nextBody(): StoreBody;
+  readonly nextBody: () => StoreBody;
 }
 
 /** The processes of a stack, of which the controller keeps what is too old, and a runner that calls them. */
