@@ -27,7 +27,8 @@ export interface ExpiryDependencies {
 }
 
 const BATCH_SIZE = 200;
-const DELETES_AT_ONCE = 8;
+/** Few, since they compete with what is stored meanwhile. */
+const DELETES_AT_ONCE = 4;
 
 /**
  * Deletes the PhaseRuns that have outlived their TTL, and of those with a TTL the oldest beyond `maxArchived`. Before

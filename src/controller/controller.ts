@@ -174,7 +174,7 @@ export class Controller {
   /** The jobs that need what the informers know. */
   #ownJobs(): readonly BackgroundJob[] {
     return [
-      { name: 'expire-phase-runs', intervalMs: 5_000, run: (signal) => this.#expire(signal) },
+      { name: 'expire-phase-runs', intervalMs: 1_000, run: (signal) => this.#expire(signal) },
       { name: 'check-term', intervalMs: 5_000, run: () => this.#options.archive.checkTerm() },
       { name: 'check-policies', intervalMs: MINUTE_MS, run: () => this.#checkPolicies() },
       {

@@ -3,7 +3,9 @@ import { PHASE_RUNS, type PhaseRun } from '../../../src/resources/phase-run.ts';
 import type { BenchRun } from '../bench-run.ts';
 import { hearCommittedRows } from '../committed-rows.ts';
 import type { Figure, Target } from '../figure.ts';
-import { quantile } from '../measure.ts';
+import { storeFloors } from '../floors.ts';
+import { measure, quantile, summarise } from '../measure.ts';
+import { createBodies } from '../payload.ts';
 import { createPhaseRun, createRuns, isArchived } from '../phase-runs.ts';
 import type { Section } from '../section.ts';
 import type { BenchStack } from '../stack.ts';
@@ -13,6 +15,10 @@ const RATES = [
   { perSecond: 40, targets: {} },
   { perSecond: 100, targets: { p50: { atMost: 8 }, p99: { atMost: 93 } } },
 ] as const;
+
+const PAYLOAD_BYTES = 1_000;
+/** Above the issues of all others. */
+const FLOOR_ISSUES = 1_000_000;
 
 /** How long after a PhaseRun was sent to be created its row and its status are there, while they come at a steady rate. */
 export const latencySection: Section = {
@@ -25,8 +31,8 @@ export const latencySection: Section = {
     await stack.start('api');
     await using rows = await hearCommittedRows(stack.databaseUrl);
     using statuses = watchStatuses(stack);
-    const figures: Figure[] = [];
     const [{ perSecond: ease }] = RATES;
+    const figures = [await measureFloor(stack, ease)];
     await createSteadily(stack, nextRuns(3 * ease), ease);
     for (const { perSecond, targets } of RATES) {
       const runs = nextRuns(seconds * perSecond);
@@ -43,6 +49,16 @@ export const latencySection: Section = {
     return { figures };
   },
 };
+
+/** What a create and a transaction take by themselves, at a pace. */
+async function measureFloor(stack: BenchStack, perSecond: number): Promise<Figure> {
+  const nextBody = createBodies(stack.tenant.forgeNamespace, FLOOR_ISSUES);
+  const load = { calls: 3 * perSecond, concurrency: 1, pauseMs: 1000 / perSecond };
+  let value = 0;
+  for (const floor of storeFloors(stack, () => nextBody(PAYLOAD_BYTES)))
+    value += summarise([await measure(floor, load, stack.signal)]).p50;
+  return { name: '  bare create + bare transaction, p50', value, unit: 'ms' };
+}
 
 /**
  * Creates runs on schedule, whether or not those before are answered.
