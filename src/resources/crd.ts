@@ -50,6 +50,12 @@ const PRINTER_COLUMNS = [
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
 ];
 
+/**
+ * Whoever writes any of it owns it whole (KEP-555): only the controller does. The server otherwise keeps an owner of each field, in
+ * most of a kilobyte of `managedFields` that it compares with each write.
+ */
+const ONE_OWNER = { 'x-kubernetes-map-type': 'atomic' };
+
 function makeSchema() {
   return {
     type: 'object',
@@ -62,7 +68,7 @@ function makeSchema() {
       kind: { type: 'string', description: 'The name of this kind.' },
       metadata: { type: 'object' },
       spec: toStructuralSchema(phaseRunSpec),
-      status: toStructuralSchema(phaseRunStatus),
+      status: { ...toStructuralSchema(phaseRunStatus), ...ONE_OWNER },
     },
     'x-kubernetes-validations': PHASE_RUN_RULES.map(({ rule, message }) => ({ rule, message })),
   };

@@ -41,7 +41,11 @@ test('what a structural schema can say is said', () => {
           properties: { name: { type: 'string', minLength: 1, maxLength: 3, pattern: '^[a-z]+$' } },
         },
       },
-      open: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+      open: {
+        type: 'object',
+        'x-kubernetes-preserve-unknown-fields': true,
+        'x-kubernetes-map-type': 'atomic',
+      },
     },
   });
 });

@@ -53,10 +53,10 @@ function translate(keyword: string, value: unknown, path: string): StructuralSch
     const properties = Object.entries(value).map(([name, inner]) => [name, walk(inner, `${path}.${name}`)]);
     return { properties: Object.fromEntries(properties) };
   }
-  // A strict object is the rule here, and not to be said; an open one is one whose content nobody knows.
+  // A strict object is the rule here, and not to be said; an open one is a value whose content nobody knows, and nobody owns in part.
   if (keyword === 'additionalProperties' && value === false) return {};
   if (keyword === 'additionalProperties' && isSchema(value) && Object.keys(value).length === 0) {
-    return { 'x-kubernetes-preserve-unknown-fields': true };
+    return { 'x-kubernetes-preserve-unknown-fields': true, 'x-kubernetes-map-type': 'atomic' };
   }
   throw new Error(`${path || '.'}: a structural schema has no ${keyword} of ${JSON.stringify(value)}`);
 }

@@ -85,6 +85,28 @@ test('every field has a description, and every string an end', async () => {
   expect(unbounded.map(({ path }) => path)).toEqual([]);
 });
 
+const owned = z.object({
+  metadata: z.looseObject({
+    name: z.string(),
+    managedFields: z.array(z.object({ fieldsV1: z.record(z.string(), z.unknown()) })),
+  }),
+});
+
+test('the server keeps an owner of the data and of the status, and not of what is in them', async () => {
+  const spec = makeSpec({ result: { status: 'completed', data: { a: { b: [{ c: 1 }] } } } });
+  const body = makePhaseRun(namespace, spec);
+  const { metadata } = owned.parse(await client.request({ method: 'POST', path: pathOf(namespace), body }));
+  const path = `${pathOf(namespace, metadata.name)}/status`;
+  const status = { observedGeneration: 1, summary: { redGreen: 'proven' } };
+  const written = owned.parse(
+    await client.request({ method: 'PUT', path, body: { ...body, metadata, status } }),
+  );
+  const [created, ofStatus] = written.metadata.managedFields.map(({ fieldsV1 }) => fieldsV1);
+  expect(created?.['f:spec']).toMatchObject({ 'f:result': { 'f:status': {}, 'f:data': {} } });
+  expect(JSON.stringify(created)).not.toContain('f:b');
+  expect(ofStatus).toEqual({ 'f:status': {} });
+});
+
 test('kubectl explain teaches', async () => {
   const explained = await kubectl('explain', 'phaserun.spec');
   expect(explained).toContain('The repository: owner/name');
