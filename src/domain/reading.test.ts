@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { digestOf } from './digest.ts';
 import { PHASES } from './phase.ts';
-import { readResult, runReading } from './reading.ts';
+import { READING_VERSION, readResult, runReading } from './reading.ts';
 
 const PAYLOADS = [
   {},
@@ -23,6 +24,12 @@ describe('a reading', () => {
       const reading = readResult(phase, data);
       expect(runReading.parse(JSON.parse(JSON.stringify(reading)))).toEqual(reading);
     }
+  });
+
+  test('has another version where the same payload reads differently', () => {
+    const readings = PHASES.map((phase) => PAYLOADS.map((data) => readResult(phase, data)));
+    const { sha256 } = digestOf({ readings });
+    expect([READING_VERSION, sha256.slice(0, 12)]).toEqual([1, 'fe5072d4fcac']);
   });
 
   test('that lacks something is none', () => {

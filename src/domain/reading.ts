@@ -4,6 +4,12 @@ import { measureResult, type RunMeasure, SEVERITIES } from './measure.ts';
 import type { Phase } from './phase.ts';
 import type { JsonObject } from './run.ts';
 
+/**
+ * Of how payloads are read: the next number, once the same payload would read differently. What another version has read counts for
+ * nothing, so that it is read again.
+ */
+export const READING_VERSION = 1;
+
 /** All that is taken from a payload: whoever has this can archive the run without reading what may be megabytes. */
 export interface RunReading {
   readonly derived: DerivedResult;
@@ -18,7 +24,7 @@ export function readResult(phase: Phase, data: JsonObject): RunReading {
 const number = z.number().exactOptional();
 const text = z.string().exactOptional();
 
-/** A reading as JSON keeps it. What lacks anything, as one of another version may, is none. */
+/** A reading as JSON keeps it. */
 export const runReading: z.ZodType<RunReading> = z.object({
   derived: z.object({
     vulnerabilities: number,

@@ -2,7 +2,7 @@ import { sql } from 'slonik';
 import { z } from 'zod';
 import type { Digest } from '../domain/digest.ts';
 import type { Phase } from '../domain/phase.ts';
-import { type RunReading, readResult, runReading } from '../domain/reading.ts';
+import { READING_VERSION, type RunReading, readResult, runReading } from '../domain/reading.ts';
 import type { JsonObject } from '../domain/run.ts';
 import type { Connection } from './database.ts';
 
@@ -21,7 +21,7 @@ const storedPayload = z.object({ data: z.record(z.string(), z.unknown()) });
 export async function putPayload(connection: Connection, payload: Payload): Promise<void> {
   const { customerId, phase, data, digest } = payload;
   const { sha256, canonical, sizeBytes } = digest;
-  const readings = JSON.stringify({ [phase]: readResult(phase, data) });
+  const readings = JSON.stringify({ [readingKey(phase)]: readResult(phase, data) });
   await connection.query(sql.prepared('put_payload', z.object({}))`
     INSERT INTO payloads (customer_id, sha256, data, size_bytes, readings)
     VALUES (${customerId}, decode(${sha256}, 'hex'), ${canonical}::jsonb, ${sizeBytes}, ${readings}::jsonb)
@@ -77,13 +77,18 @@ export async function findReading(
 ): Promise<RunReading | undefined> {
   const { customerId, sha256 } = reference;
   const row = await connection.maybeOne(sql.prepared('find_reading', z.object({ reading: z.unknown() }))`
-    SELECT readings -> ${phase}::text AS reading FROM payloads
+    SELECT readings -> ${readingKey(phase)}::text AS reading FROM payloads
     WHERE customer_id = ${customerId} AND sha256 = decode(${sha256}, 'hex')
   `);
   const kept = runReading.safeParse(row?.reading);
   if (kept.success) return kept.data;
   const data = await findPayload(connection, reference);
   return data && readResult(phase, data);
+}
+
+/** Versions that run side by side during an upgrade each have their own. */
+function readingKey(phase: Phase): string {
+  return `${phase}@${READING_VERSION}`;
 }
 
 export interface PayloadReference {

@@ -217,7 +217,7 @@ describe('payloads', () => {
     expect(await kept('mitigation')).toEqual(readResult('mitigation', {}));
   });
 
-  test.each(['{}', '{"scan": {"derived": {"vulnerabilities": 9}}}'])(
+  test.each(['{}', '{"scan@1": {"derived": {"vulnerabilities": 9}}}', '{"scan@0": {}}'])(
     'are read when they are needed where %s was read of them',
     async (readings) => {
       const customerId = await makeCustomerId();
