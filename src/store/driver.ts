@@ -33,7 +33,7 @@ export function createDriver(options: DriverOptions): DriverFactory {
     Promise.resolve({
       createPoolClient: ({ clientEventEmitter }) => {
         const client = createClient(options);
-        const pipeline = createPipeline(client);
+        const pipeline = createPipeline(client, () => options.onReachable(true));
         let lost: Error | undefined;
         client.on('error', (error) => {
           lost = error;
@@ -50,13 +50,11 @@ export function createDriver(options: DriverOptions): DriverFactory {
           end: () => client.end(),
           query: async (text, values, query) => {
             if (lost !== undefined) throw new BackendTerminatedError(lost);
-            const result = await pipeline({
+            return pipeline({
               text,
               ...(values && { values }),
               ...(query?.name && { name: query.name }),
             });
-            options.onReachable(true);
-            return result;
           },
           stream: () => {
             throw new Error('streaming is not supported');
@@ -111,7 +109,7 @@ type Run = (query: QueryConfig<unknown[]>) => Promise<{
  * Sends a transaction's beginning along with its first statement, in one round trip. Where it fails, so does that
  * statement, with the reason of the beginning.
  */
-function createPipeline(client: Client): Run {
+function createPipeline(client: Client, onAnswer: () => void): Run {
   let begun: Promise<Error | undefined> | undefined;
   return async (query) => {
     if (query.text === BEGIN) {
@@ -128,6 +126,7 @@ function createPipeline(client: Client): Run {
       // The answers come in the order of the statements.
       const [{ command, fields, rowCount, rows }, notBegun] = await Promise.all([answer, before]);
       if (notBegun !== undefined) throw notBegun;
+      onAnswer();
       return {
         // slonik's type leaves out START, COMMIT and the like, and reads none of them.
         command: command as DriverCommand,
