@@ -82,6 +82,7 @@ interface Round {
 async function takeRound(comparison: Comparison, signal: AbortSignal): Promise<Round> {
   const floors: Sample[] = [];
   for (const floor of comparison.floors) floors.push(await measure(floor, comparison, signal));
+  await sleep(SETTLE_MS, undefined, { signal });
   const ours = await measure(comparison.ours, comparison, signal);
   await sleep(SETTLE_MS, undefined, { signal });
   return { ours, floors };

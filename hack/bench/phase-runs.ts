@@ -80,7 +80,10 @@ export async function sustainDeleting(
   const phaseRuns = stack.kubernetes.resource<PhaseRun>(PHASE_RUNS);
   const startedAt = performance.now();
   await createPhaseRuns(stack, runs);
+  const deadline = performance.now() + PATIENCE_MS;
   for (let all = await phaseRuns.list(); all.length > left || !all.every(isArchived); ) {
+    if (performance.now() > deadline)
+      throw new Error(`${all.length} PhaseRuns are left, of which ${left} may be`);
     await sleep(COUNT_AGAIN_MS, undefined, { signal: stack.signal });
     all = await phaseRuns.list();
   }
@@ -105,6 +108,8 @@ async function archivedTimes(
 
 const LOOK_AGAIN_MS = 5;
 const COUNT_AGAIN_MS = 200;
+/** For deletions, once all is created. */
+const PATIENCE_MS = 120_000;
 const STATUS_TIMEOUT_MS = 30_000;
 
 async function untilArchived(stack: BenchStack, { draft }: BenchRun): Promise<void> {

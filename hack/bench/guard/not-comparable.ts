@@ -1,4 +1,4 @@
-/** There is no commit before, or it does not do what is measured: which says nothing of this one. */
+/** There is no commit before, or it does not start: which says nothing of this one. */
 export class NotComparableError extends Error {
   override readonly name = 'NotComparableError';
 }

@@ -1,7 +1,6 @@
 import { type Load, measure, type Subject, summarise } from '../measure.ts';
 import { createBodies } from '../payload.ts';
 import { createPhaseRuns, createRuns, drain } from '../phase-runs.ts';
-import type { RoleName, RoleProcess } from '../role-process.ts';
 import { createRunner, retrieving, storeKnownIssues, storing } from '../runner.ts';
 import { type BenchStack, withStack } from '../stack.ts';
 import { NotComparableError } from './not-comparable.ts';
@@ -31,59 +30,44 @@ const BACKLOG_ISSUES = 2_000_000;
 const SLOW_DOWN = new URL('slow-down.ts', import.meta.url).href;
 
 /**
- * Measures both versions side by side, in turns.
- * @throws NotComparableError when the version before fails
+ * Measures both versions side by side, in turns. The version of now goes first wherever it may fail, since what is wrong with the
+ * bench is wrong for both.
+ * @throws NotComparableError when the version before does not start; what either threw once both have
  */
 export function compareProducts(options: CompareOptions): Promise<Rounds> {
   const { before, now, slowDown, onProgress, signal } = options;
   onProgress('starting the servers of both versions');
   return withStack({ product: now, onProgress, signal }, async (nowStack) => {
+    await using opened = new AsyncDisposableStack();
+    const settings = slowDown ? { NODE_OPTIONS: `--import=${SLOW_DOWN}` } : {};
+    const current = { stack: nowStack, settings, ...(await serve({ stack: nowStack, settings }, opened)) };
     let began = false;
     try {
-      return await withStack({ product: before, onProgress, signal }, async (beforeStack) => {
+      return await withStack({ product: before, onProgress, signal }, async (stack) => {
+        await using openedBefore = new AsyncDisposableStack();
+        const earlier = { stack, settings: {}, ...(await serve({ stack, settings: {} }, openedBefore)) };
         began = true;
-        const slow = slowDown ? { NODE_OPTIONS: `--import=${SLOW_DOWN}` } : {};
-        const contenders = {
-          before: new Contender('before', beforeStack, {}),
-          now: new Contender('now', nowStack, slow),
-        };
-        const calls = await compareCalls(contenders, onProgress);
-        return { ...calls, drain: await compareDrains(contenders, onProgress) };
+        return await compare({ before: earlier, now: current }, onProgress);
       });
     } catch (error) {
-      throw began || signal.aborted ? error : notComparable(error);
+      if (began || signal.aborted) throw error;
+      throw new NotComparableError(`the version before does not start: ${String(error)}`, { cause: error });
     }
   });
 }
 
 /** A version, with servers of its own. */
-class Contender {
-  readonly name: keyof Round;
+interface Version {
   readonly stack: BenchStack;
-  readonly #settings: Readonly<Record<string, string>>;
-
-  constructor(name: keyof Round, stack: BenchStack, settings: Readonly<Record<string, string>>) {
-    this.name = name;
-    this.stack = stack;
-    this.#settings = settings;
-  }
-
-  start(role: RoleName): Promise<RoleProcess> {
-    return this.stack.start(role, this.#settings);
-  }
-
-  /** Does what the version has to be able to do: where the one before is not, it cannot be compared. */
-  async attempt<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      throw this.name === 'now' || this.stack.signal.aborted ? error : notComparable(error);
-    }
-  }
+  readonly settings: Readonly<Record<string, string>>;
 }
 
-function notComparable(error: unknown): NotComparableError {
-  return new NotComparableError(`the version before failed: ${String(error)}`, { cause: error });
+/** A version whose processes run, with what is known of some issues. */
+interface Contender extends Version {
+  readonly store: Subject;
+  readonly retrieve: Subject;
+  /** Ends its processes. */
+  stop(): Promise<void>;
 }
 
 type Contenders = Readonly<Record<keyof Round, Contender>>;
@@ -92,7 +76,7 @@ type Contenders = Readonly<Record<keyof Round, Contender>>;
 async function takeTurns(rounds: number, turn: (of: keyof Round) => Promise<number>): Promise<Round[]> {
   const taken: Round[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const order = round % 2 === 0 ? (['before', 'now'] as const) : (['now', 'before'] as const);
+    const order = round % 2 === 0 ? (['now', 'before'] as const) : (['before', 'now'] as const);
     const times = { before: Number.NaN, now: Number.NaN };
     for (const of of order) times[of] = await turn(of);
     taken.push(times);
@@ -100,70 +84,58 @@ async function takeTurns(rounds: number, turn: (of: keyof Round) => Promise<numb
   return taken;
 }
 
-async function compareCalls(
-  { before, now }: Contenders,
-  onProgress: (message: string) => void,
-): Promise<Pick<Rounds, 'store' | 'retrieve'>> {
-  await using opened = new AsyncDisposableStack();
-  const calls = { before: await serve(before, opened), now: await serve(now, opened) };
-  const contenders = { before, now };
-  const turnOf = (call: 'store' | 'retrieve', load: Load) => (of: keyof Round) =>
-    contenders[of].attempt(async () => {
-      const sample = await measure(calls[of][call], load, contenders[of].stack.signal);
-      return summarise([sample]).p50;
-    });
-  const compare = async (call: 'store' | 'retrieve', load: Load) => {
+async function compare(contenders: Contenders, onProgress: (message: string) => void): Promise<Rounds> {
+  const compareCalls = async (call: 'store' | 'retrieve', load: Load) => {
     onProgress(`${call}, ${CALL_ROUNDS} rounds`);
-    await takeTurns(1, turnOf(call, load));
-    return takeTurns(CALL_ROUNDS, turnOf(call, load));
+    const turn = async (of: keyof Round) => {
+      const { stack, [call]: subject } = contenders[of];
+      return summarise([await measure(subject, load, stack.signal)]).p50;
+    };
+    // To get warm.
+    await takeTurns(1, turn);
+    return takeTurns(CALL_ROUNDS, turn);
   };
-  return { store: await compare('store', STORE), retrieve: await compare('retrieve', RETRIEVE) };
+  const store = await compareCalls('store', STORE);
+  const retrieve = await compareCalls('retrieve', RETRIEVE);
+  await Promise.all([contenders.before.stop(), contenders.now.stop()]);
+  onProgress(`drain of ${BACKLOG}, ${DRAIN_ROUNDS} rounds`);
+  return { store, retrieve, drain: await compareDrains(contenders) };
 }
 
-/** The processes of a version, with what is known of some issues, until `opened` ends. */
-function serve(
-  contender: Contender,
+async function serve(
+  { stack, settings }: Version,
   opened: AsyncDisposableStack,
-): Promise<{ readonly store: Subject; readonly retrieve: Subject }> {
-  const { signal, tenant } = contender.stack;
+): Promise<Omit<Contender, keyof Version>> {
+  const { signal, tenant } = stack;
   const { forgeNamespace, apiKey } = tenant;
-  return contender.attempt(async () => {
-    const controller = await contender.start('controller');
-    opened.defer(() => controller.stop());
-    const api = await contender.start('api');
-    opened.defer(() => api.stop());
-    const { concurrency: connections } = STORE;
-    const runner = opened.use(createRunner({ url: api.url, apiKey, connections, signal }));
-    const known = { forgeNamespace, issues: KNOWN_ISSUES, payloadBytes: PAYLOAD_BYTES };
-    const queries = await storeKnownIssues(runner, known);
-    const nextBody = createBodies(forgeNamespace);
-    return {
-      store: storing(runner, () => nextBody(PAYLOAD_BYTES)),
-      retrieve: retrieving(runner, queries),
-    };
-  });
+  const controller = await stack.start('controller', settings);
+  const api = await stack.start('api', settings);
+  const { concurrency: connections } = STORE;
+  const runner = opened.use(createRunner({ url: api.url, apiKey, connections, signal }));
+  const known = { forgeNamespace, issues: KNOWN_ISSUES, payloadBytes: PAYLOAD_BYTES };
+  const queries = await storeKnownIssues(runner, known);
+  const nextBody = createBodies(forgeNamespace);
+  return {
+    store: storing(runner, () => nextBody(PAYLOAD_BYTES)),
+    retrieve: retrieving(runner, queries),
+    async stop() {
+      await Promise.all([controller.stop(), api.stop()]);
+    },
+  };
 }
 
 /** Milliseconds a row, from the first to the last of a backlog. */
-function compareDrains(
-  contenders: Contenders,
-  onProgress: (message: string) => void,
-): Promise<readonly Round[]> {
-  onProgress(`drain of ${BACKLOG}, ${DRAIN_ROUNDS} rounds`);
+function compareDrains({ before, now }: Contenders): Promise<readonly Round[]> {
   const nextRuns = {
-    before: createRuns(contenders.before.stack, BACKLOG_ISSUES),
-    now: createRuns(contenders.now.stack, BACKLOG_ISSUES),
+    before: createRuns(before.stack, BACKLOG_ISSUES),
+    now: createRuns(now.stack, BACKLOG_ISSUES),
   };
-  return takeTurns(DRAIN_ROUNDS, (of) => {
-    const contender = contenders[of];
-    return contender.attempt(async () => {
-      const runs = nextRuns[of](BACKLOG);
-      await createPhaseRuns(contender.stack, runs);
-      const { controller, rowsPerSecond } = await drain(contender.stack, runs, () =>
-        contender.start('controller'),
-      );
-      await controller.stop();
-      return 1000 / rowsPerSecond;
-    });
+  return takeTurns(DRAIN_ROUNDS, async (of) => {
+    const { stack, settings } = { before, now }[of];
+    const runs = nextRuns[of](BACKLOG);
+    await createPhaseRuns(stack, runs);
+    const { controller, rowsPerSecond } = await drain(stack, runs, () => stack.start('controller', settings));
+    await controller.stop();
+    return 1000 / rowsPerSecond;
   });
 }
