@@ -1,10 +1,18 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { listApiKeys } from '../../../src/store/api-keys.ts';
 import { freshDatabase } from '../../fixtures/database.ts';
 import { freshNamespace, ownKubernetes } from '../../fixtures/kubernetes.ts';
-import { countStored, makeTenant, retrieve, startApi, startController, store } from './api-under-test.ts';
+import {
+  type ApiUnderTest,
+  countStored,
+  makeTenant,
+  retrieve,
+  startApi,
+  startController,
+  store,
+} from './api-under-test.ts';
 
 const { url: databaseUrl } = await freshDatabase();
 const { kubeconfigPath } = await ownKubernetes();
@@ -271,6 +279,33 @@ describe('a new repository', () => {
     });
   });
 });
+
+test('a retrieve is one statement, however many phases it finds and whoever asks', async () => {
+  const replica = await startApi({ kubeconfigPath, databaseUrl, namespace: api.namespace });
+  onTestFinished(() => replica.close());
+  const validation = freshValidation();
+  for (const phase of ['validation', 'mitigation']) await store(api, tenant, { ...validation, phase });
+  const { repo, issueNumber } = validation;
+  const ask = () => retrieve(replica, tenant, { repo, issue: String(issueNumber) });
+  // Whose limits count is found out once for a caller.
+  await ask();
+  const before = await countStatements(replica);
+  const answers = await Promise.all(Array.from({ length: 20 }, ask));
+  expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
+  const asked = [...(await countStatements(replica))].flatMap(([query, count]) => {
+    const more = count - (before.get(query) ?? 0);
+    // What a replica does now and again, whoever asks.
+    return more < 20 ? [] : [`${query.split('.')[0]}: ${more}`];
+  });
+  expect(asked).toEqual(['retrieve_phases: 20']);
+});
+
+/** How often each statement was run, by its name. */
+async function countStatements({ metrics }: ApiUnderTest): Promise<ReadonlyMap<string, number>> {
+  const line = /^phaserun_postgres_query_duration_seconds_count\{query="([^"]+)"\} (\d+)$/gm;
+  const counts = (await metrics.expose()).matchAll(line);
+  return new Map([...counts].map(([, query = '', count]) => [query, Number(count)]));
+}
 
 test('the last use of a key is written down when the server closes', async () => {
   const other = await startApi({ kubeconfigPath, databaseUrl, namespace: api.namespace });
