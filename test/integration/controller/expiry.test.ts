@@ -14,6 +14,8 @@ const { url: databaseUrl } = await freshDatabase();
 const { kubeconfigPath } = await ownKubernetes();
 const world = await createWorld({ kubeconfigPath, databaseUrl });
 const MAX_ARCHIVED = 5;
+/** Seconds in which a test sees what a run has become before it goes. */
+const TIME_TO_LOOK = 4;
 await world.startController({ MAX_ARCHIVED_PHASERUNS: String(MAX_ARCHIVED) });
 const { applyAndArchive, applyAndReject, waitFor } = appliedRuns(world);
 
@@ -40,9 +42,9 @@ describe('an archived run', () => {
     const unbound = await freshNamespace({ kubeconfigPath });
     await applyAndReject(makeManifest(tenant, 'waiting', { namespace: unbound, spec: spec(4, 0) }));
     await applyAndReject(
-      makeManifest(tenant, 'refused', { spec: spec(5, 0), result: { data: { a: '\0' } } }),
+      makeManifest(tenant, 'refused', { spec: spec(5, TIME_TO_LOOK), result: { data: { a: '\0' } } }),
     );
-    const gone = await applyAndArchive(makeManifest(tenant, 'for-a-second', { spec: spec(6, 1) }));
+    const gone = await applyAndArchive(makeManifest(tenant, 'for-a-moment', { spec: spec(6, TIME_TO_LOOK) }));
 
     await untilLeft(tenant.namespace, ['for-an-hour', 'for-ever', 'running']);
     expect(await namesIn(unbound)).toEqual(['waiting']);
@@ -65,7 +67,7 @@ describe('an archived run', () => {
 
   test('whose row is missing is archived again instead, and goes later', async () => {
     const tenant = await world.makeTenant();
-    const run = makeManifest(tenant, 'missing', { spec: { ttlSecondsAfterArchived: 4 } });
+    const run = makeManifest(tenant, 'missing', { spec: { ttlSecondsAfterArchived: TIME_TO_LOOK } });
     const archived = await applyAndArchive(run);
     await deleteRow(archived);
     expect(await rowIds(tenant.customerId)).toEqual([]);
