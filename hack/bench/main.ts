@@ -10,6 +10,7 @@ import { type Report, renderReport, reportJson, type SectionReport } from './rep
 import type { Section } from './section.ts';
 import { SECTIONS } from './sections.ts';
 import { THIS_PRODUCT, withStack } from './stack.ts';
+import { stopSignal } from './stop-signal.ts';
 
 const USAGE = `Usage: npm run bench -- [--quick] [--only a,b] [--json FILE]
 
@@ -109,14 +110,11 @@ async function main(signal: AbortSignal): Promise<void> {
   if (options.json !== undefined) await writeFile(options.json, reportJson(report));
 }
 
-const stopping = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(name, () => stopping.abort(`stopped by ${name}`));
-}
+const signal = stopSignal();
 try {
-  await main(stopping.signal);
+  await main(signal);
 } catch (error) {
-  const { message, exitCode } = explain(error, stopping.signal);
+  const { message, exitCode } = explain(error, signal);
   note(message);
   process.exitCode = exitCode;
 }

@@ -2,6 +2,7 @@ import { Pool } from 'undici';
 import { PHASES } from '../../src/domain/phase.ts';
 import type { Subject } from './measure.ts';
 import { makeBody, type StoreBody } from './payload.ts';
+import type { BenchStack } from './stack.ts';
 
 /** Calls the API as runners do, over connections that are kept. */
 export interface Runner extends AsyncDisposable {
@@ -11,16 +12,13 @@ export interface Runner extends AsyncDisposable {
   retrieve(query: URLSearchParams): Promise<void>;
 }
 
-export function createRunner(api: {
-  readonly url: string;
-  readonly apiKey: string;
-  readonly connections: number;
-  /** Ends every call. */
-  readonly signal: AbortSignal;
-}): Runner {
-  const { signal } = api;
+/** A runner of the stack's tenant, whose calls end with the stack's signal. */
+export function createRunner(
+  { signal, tenant }: Pick<BenchStack, 'signal' | 'tenant'>,
+  api: { readonly url: string; readonly connections: number },
+): Runner {
   const pool = new Pool(api.url, { connections: api.connections, pipelining: 1 });
-  const headers = { 'x-api-key': api.apiKey, 'content-type': 'application/json' };
+  const headers = { 'x-api-key': tenant.apiKey, 'content-type': 'application/json' };
 
   async function call(method: 'GET' | 'POST', path: string, body: string | null): Promise<string> {
     const answer = await pool.request({ method, path, headers, body, signal });

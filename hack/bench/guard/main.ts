@@ -6,6 +6,7 @@
 import { inspect, parseArgs } from 'node:util';
 import { type Listing, render } from '../../../src/cli/output.ts';
 import { THIS_PRODUCT } from '../stack.ts';
+import { stopSignal } from '../stop-signal.ts';
 import { withCheckout } from './checkout.ts';
 import { NotComparableError } from './not-comparable.ts';
 import { compareProducts } from './products.ts';
@@ -61,15 +62,12 @@ function note(message: string): void {
   process.stderr.write(`${message}\n`);
 }
 
-const stopping = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(name, () => stopping.abort(`stopped by ${name}`));
-}
+const signal = stopSignal();
 try {
-  await main(stopping.signal);
+  await main(signal);
 } catch (error) {
-  const isSkipped = error instanceof NotComparableError && !stopping.signal.aborted;
+  const isSkipped = error instanceof NotComparableError && !signal.aborted;
   if (isSkipped) note(`skipped: bench-guard: ${error.message}`);
-  else note(stopping.signal.aborted ? String(stopping.signal.reason) : inspect(error));
+  else note(signal.aborted ? String(signal.reason) : inspect(error));
   process.exitCode = isSkipped ? SKIPPED : 1;
 }

@@ -106,12 +106,11 @@ async function serve(
   { stack, settings }: Version,
   opened: AsyncDisposableStack,
 ): Promise<Omit<Contender, keyof Version>> {
-  const { signal, tenant } = stack;
-  const { forgeNamespace, apiKey } = tenant;
+  const { forgeNamespace } = stack.tenant;
   const controller = await stack.start('controller', settings);
   const api = await stack.start('api', settings);
   const { concurrency: connections } = STORE;
-  const runner = opened.use(createRunner({ url: api.url, apiKey, connections, signal }));
+  const runner = opened.use(createRunner(stack, { url: api.url, connections }));
   const known = { forgeNamespace, issues: KNOWN_ISSUES, payloadBytes: PAYLOAD_BYTES };
   const queries = await storeKnownIssues(runner, known);
   const nextBody = createBodies(forgeNamespace);

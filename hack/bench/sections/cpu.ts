@@ -16,12 +16,7 @@ export const cpuSection: Section = {
     const calls = quick ? 300 : 2_000;
     const controller = await stack.start('controller');
     const api = await stack.start('api');
-    await using runner = createRunner({
-      url: api.url,
-      apiKey: tenant.apiKey,
-      connections: CALLERS,
-      signal,
-    });
+    await using runner = createRunner(stack, { url: api.url, connections: CALLERS });
     const nextBody = createBodies(tenant.forgeNamespace);
     const store = storing(runner, () => nextBody(PAYLOAD_BYTES));
     await measure(store, { calls: calls / 5, concurrency: CALLERS, pauseMs: 0 }, signal);

@@ -12,15 +12,10 @@ export const databaseSection: Section = {
   name: 'database',
   help: 'bytes in the database per result of 1 KB, and of scans of 100 KB and 2.5 MB compared with their JSON',
   async measure(stack, { quick, onProgress }) {
-    const { signal, tenant } = stack;
+    const { tenant } = stack;
     await stack.start('controller');
     const api = await stack.start('api');
-    await using runner = createRunner({
-      url: api.url,
-      apiKey: tenant.apiKey,
-      connections: CALLERS,
-      signal,
-    });
+    await using runner = createRunner(stack, { url: api.url, connections: CALLERS });
     const nextBody = createBodies(tenant.forgeNamespace);
     const [small, medium, large] = quick ? [200, 10, 2] : [2_000, 100, 20];
     onProgress(`${small} results of 1 KB`);

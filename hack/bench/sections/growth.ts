@@ -109,13 +109,13 @@ interface Served extends AsyncDisposable {
 /** The processes of a stack, of which the controller keeps what is too old, and a runner that calls them. */
 async function serve(stack: BenchStack): Promise<Served> {
   await using opened = new AsyncDisposableStack();
-  const { signal, tenant } = stack;
+  const { tenant } = stack;
   const controller = await stack.start('controller', KEEP_ALL);
   opened.defer(() => controller.stop());
   const api = await stack.start('api');
   opened.defer(() => api.stop());
   const connections = Math.max(...RETRIEVE_LOADS.map(({ concurrency }) => concurrency));
-  const runner = opened.use(createRunner({ url: api.url, apiKey: tenant.apiKey, connections, signal }));
+  const runner = opened.use(createRunner(stack, { url: api.url, connections }));
   const nextBody = createBodies(tenant.forgeNamespace);
   const done = opened.move();
   return {
@@ -133,7 +133,7 @@ async function measureRetention(stack: BenchStack, load: Load): Promise<Figure[]
   const { signal, tenant } = stack;
   const api = await stack.start('api');
   const { concurrency: connections } = load;
-  await using runner = createRunner({ url: api.url, apiKey: tenant.apiKey, connections, signal });
+  await using runner = createRunner(stack, { url: api.url, connections });
   const nextBody = createBodies(tenant.forgeNamespace, RETENTION_ISSUES);
   const store = storing(runner, () => nextBody(PAYLOAD_BYTES));
   const measureWith = async (settings: Readonly<Record<string, string>>) => {

@@ -27,11 +27,11 @@ export const retrieveSection: Section = {
   name: 'retrieve',
   help: 'retrieve, 1 to 128 callers, 1 KB to 2.5 MB a phase, 10 to 100,000 rows of history, beside a bare Fastify route',
   async measure(stack, { quick, onProgress }) {
-    const { signal, tenant } = stack;
+    const { signal } = stack;
     const connections = Math.max(...LOADS.map(({ concurrency }) => concurrency));
     const connect = async (role: 'api' | 'bare-route') => {
       const { url } = await stack.start(role);
-      return createRunner({ url, apiKey: tenant.apiKey, connections, signal });
+      return createRunner(stack, { url, connections });
     };
     await using ours = await connect('api');
     await using bare = await connect('bare-route');

@@ -38,10 +38,9 @@ export const startupSection: Section = {
 };
 
 async function startApi(stack: BenchStack, query: URLSearchParams): Promise<number> {
-  const { signal, tenant } = stack;
   const startedAt = performance.now();
   const api = await stack.start('api');
-  await using runner = createRunner({ url: api.url, apiKey: tenant.apiKey, connections: 1, signal });
+  await using runner = createRunner(stack, { url: api.url, connections: 1 });
   await runner.retrieve(query);
   const ms = performance.now() - startedAt;
   await api.stop();

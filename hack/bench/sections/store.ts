@@ -41,11 +41,11 @@ export const storeSection: Section = {
   name: 'store',
   help: 'store, 1 to 128 callers, 1 KB to 2.5 MB, and the first of a repository, beside bare create + transaction',
   async measure(stack, { quick, onProgress }) {
-    const { signal, tenant } = stack;
+    const { signal } = stack;
     await stack.start('controller');
     const api = await stack.start('api');
     const connections = Math.max(...LOADS.map(({ concurrency }) => concurrency));
-    await using runner = createRunner({ url: api.url, apiKey: tenant.apiKey, connections, signal });
+    await using runner = createRunner(stack, { url: api.url, connections });
     const calls = await compareInRounds(comparisons(stack, runner), {
       rounds: quick ? 1 : 3,
       share: quick ? 0.2 : 1,
