@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { KubeEvent } from '../../../src/kube/event-draft.ts';
-import type { KubeObject } from '../../../src/kube/kube-object.ts';
+import type { KubeObject, ObjectName } from '../../../src/kube/kube-object.ts';
 import { makeTenant, retrieve, store } from '../api/api-under-test.ts';
 import { listRows } from '../store/rows.ts';
 import { createContractWorlds, freshRepository } from './contract-worlds.ts';
@@ -15,6 +15,13 @@ const EVENTS = {
 
 describe.each(await createContractWorlds())('$world', async ({ api, controllerMetrics }) => {
   const tenant = await makeTenant(api.pool);
+  /** The status is written after the row is committed, and so after a store is answered. */
+  const summaryOf = (phaseRun: ObjectName) =>
+    vi.waitFor(async () => {
+      const { status } = await api.phaseRuns.get(phaseRun);
+      expect(status?.archive).toBeDefined();
+      return status?.summary;
+    }, 20_000);
   /** Stores it; answers how it was judged, everywhere that shows it. */
   async function judge(phase: 'validation' | 'mitigation', data: object) {
     const repo = freshRepository(tenant);
@@ -23,11 +30,10 @@ describe.each(await createContractWorlds())('$world', async ({ api, controllerMe
     const rows = await listRows(api.pool, phase, tenant.customerId);
     const found = await retrieve(api, tenant, { repo, issue: '7' });
     expect(found.body[phase]).toEqual({ 'issue-7': data });
-    const phaseRun = await api.phaseRuns.get(body.phaseRun);
     return {
       row: rows.find(({ id }) => id === body.id),
       session: body.sessionState,
-      summary: phaseRun.status?.summary,
+      summary: await summaryOf(body.phaseRun),
     };
   }
   const scoreOf = async (data: object) => (await judge('mitigation', data)).row?.['trust_score'];
