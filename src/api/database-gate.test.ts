@@ -41,9 +41,9 @@ test('once the database was silent nobody waits for it or asks it, until a probe
   const question = vi.fn(never);
   await expect(gate.ask(60_000, question)).rejects.toThrow(DatabaseAwayError);
   expect(question).not.toHaveBeenCalled();
-  await vi.waitFor(() => expect(probe.mock.calls.length).toBeGreaterThan(1));
+  await vi.waitFor(() => expect(probe.mock.calls.length).toBeGreaterThan(1), 10_000);
   expect(gate.isAway).toBe(true);
   isBack = true;
-  await vi.waitFor(() => expect(gate.isAway).toBe(false));
+  await vi.waitFor(() => expect(gate.isAway).toBe(false), 10_000);
   expect(await gate.ask(1_000, () => Promise.resolve('answer'))).toBe('answer');
 });

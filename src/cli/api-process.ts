@@ -25,6 +25,9 @@ import type { RunningProcess } from './running-process.ts';
 import { readTokenIssuers } from './token-issuers.ts';
 import { readVersion } from './version.ts';
 
+/** For the namespaces of a cluster that answers; a replica that does not know them yet would keep its first stores in the inbox. */
+const SYNC_MS = 2_000;
+
 /**
  * Starts an API replica. It starts whatever is down around it, says so in `/health`, and answers 503 to what needs it.
  */
@@ -109,6 +112,9 @@ export async function startApi(
     },
   });
   opened.defer(() => app.close());
+  await namespaces.waitForSync(AbortSignal.timeout(SYNC_MS)).catch(() => {
+    logger.warn({}, 'the namespaces are not known yet: results wait in the inbox until they are');
+  });
   const url = await app.listen({ host: config.host, port: config.port });
   logger.info({ url }, 'api started');
   const running = opened.move();

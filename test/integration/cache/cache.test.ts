@@ -58,8 +58,9 @@ describe.skipIf(redis === undefined)('with a Redis', () => {
     expect(await cache.claim('claimed', 'second', 60_000)).toEqual({ kind: 'busy' });
     await cache.release('claimed', 'first');
     expect(await cache.claim('claimed', 'second', 1)).toEqual({ kind: 'claimed' });
-    await vi.waitFor(async () =>
-      expect(await cache.claim('claimed', 'third', 60_000)).toEqual({ kind: 'claimed' }),
+    await vi.waitFor(
+      async () => expect(await cache.claim('claimed', 'third', 60_000)).toEqual({ kind: 'claimed' }),
+      10_000,
     );
   });
 
@@ -89,7 +90,7 @@ describe.skipIf(redis === undefined)('with a Redis', () => {
     const counting = Promise.all(Array.from({ length: 50 }, () => cache.count('dying', 60_000)));
     await redis.kill();
     await counting;
-    await vi.waitFor(() => expect(cache.state()).toBe('disconnected'));
+    await vi.waitFor(() => expect(cache.state()).toBe('disconnected'), 10_000);
     commands.length = 0;
     await expectNothing(cache);
     expect(commands).toEqual([]);
@@ -103,7 +104,7 @@ describe.skipIf(redis === undefined)('with a Redis', () => {
     redis.freeze();
     expect(await cache.count('hung', 60_000)).toBeUndefined();
     expect(commands).toEqual(['count failed']);
-    await vi.waitFor(() => expect(cache.state()).toBe('disconnected'));
+    await vi.waitFor(() => expect(cache.state()).toBe('disconnected'), 10_000);
     await expectNothing(cache);
     expect(commands).toEqual(['count failed']);
     redis.thaw();

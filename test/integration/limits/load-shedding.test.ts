@@ -26,7 +26,7 @@ async function hold(api: ApiUnderTest, apiKey: string): Promise<Socket> {
     `POST /api/v1/phases/store HTTP/1.1\r\nhost: x\r\nx-api-key: ${apiKey}\r\n` +
       'content-type: application/json\r\ncontent-length: 100\r\n\r\n{',
   );
-  await vi.waitUntil(async () => (await inFlight(api)) > before);
+  await vi.waitUntil(async () => (await inFlight(api)) > before, 20_000);
   return socket;
 }
 

@@ -283,7 +283,7 @@ describe('a legal hold', () => {
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
       );
       expect(rowCount).toBe(1);
-    });
+    }, 20_000);
     await client.query(`INSERT INTO legal_holds (customer_id, reason) VALUES ($1, 'a lawsuit')`, [
       customerId,
     ]);

@@ -27,7 +27,7 @@ beforeAll(() =>
       SELECT FROM pg_stat_activity WHERE application_name = 'listener-test' AND query LIKE 'LISTEN%' AND state = 'idle'
     `);
     return rowCount === 1;
-  }),
+  }, 20_000),
 );
 
 const wait = ({ runId, sha256, status }: ArchivableRun, timeoutMs = 30_000, signal?: AbortSignal) =>
