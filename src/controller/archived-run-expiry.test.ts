@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { makeArchivedStatus, makePhaseRun } from '../../test/fixtures/phase-run.ts';
@@ -91,5 +92,24 @@ describe('expireArchivedRuns', () => {
     });
     expect(count).toBe(225);
     expect(warnings).toMatchObject([{ count: 100 }, { count: 100 }, { count: 25 }]);
+  });
+
+  test.each([
+    { waiting: 100, atOnce: 4 },
+    { waiting: 400, atOnce: 8 },
+    { waiting: 3_000, atOnce: 32 },
+  ])('removes $atOnce at once where $waiting wait', async ({ waiting, atOnce }) => {
+    let underWay = 0;
+    let most = 0;
+    const { count } = await expire(makeRuns(waiting, 0), {
+      now: () => NOW + 3_600_000,
+      async remove() {
+        underWay += 1;
+        most = Math.max(most, underWay);
+        await setImmediate();
+        underWay -= 1;
+      },
+    });
+    expect({ count, most }).toEqual({ count: waiting, most: atOnce });
   });
 });

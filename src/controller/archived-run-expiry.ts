@@ -27,8 +27,11 @@ export interface ExpiryDependencies {
 }
 
 const BATCH_SIZE = 200;
-/** Few, since they compete with what is stored meanwhile. */
-const DELETES_AT_ONCE = 4;
+/** Few at first, since they compete with what is stored meanwhile. */
+const FEWEST_DELETES_AT_ONCE = 4;
+const MOST_DELETES_AT_ONCE = 32;
+/** One more at once for each so many that wait: where few do not keep up with what comes, there are soon enough. */
+const EXPIRED_PER_DELETE = 50;
 
 /**
  * Deletes the PhaseRuns that have outlived their TTL, and of those with a TTL the oldest beyond `maxArchived`. Before
@@ -42,9 +45,15 @@ export async function expireArchivedRuns(
   const expired = listExpired(dependencies);
   let removed = 0;
   for (let at = 0; at < expired.length && !signal.aborted; at += BATCH_SIZE) {
-    removed += await expireBatch(expired.slice(at, at + BATCH_SIZE), dependencies, signal);
+    const batch = expired.slice(at, at + BATCH_SIZE);
+    removed += await expireBatch(batch, deletesAtOnce(expired.length - at), dependencies, signal);
   }
   return removed;
+}
+
+function deletesAtOnce(waiting: number): number {
+  const wanted = Math.ceil(waiting / EXPIRED_PER_DELETE);
+  return Math.min(Math.max(wanted, FEWEST_DELETES_AT_ONCE), MOST_DELETES_AT_ONCE);
 }
 
 function listExpired({ phaseRuns, incarnation, now, maxArchived }: ExpiryDependencies): CachedPhaseRun[] {
@@ -64,6 +73,7 @@ function listExpired({ phaseRuns, incarnation, now, maxArchived }: ExpiryDepende
 
 async function expireBatch(
   batch: readonly CachedPhaseRun[],
+  atOnce: number,
   dependencies: ExpiryDependencies,
   signal: AbortSignal,
 ) {
@@ -74,7 +84,7 @@ async function expireBatch(
   if (missing.length > 0) logger.error({ count: missing.length }, 'receipts without a row: archiving again');
   for (const phaseRun of missing) onMissing(phaseRun);
   const removable = batch.filter((phaseRun) => !missing.includes(phaseRun));
-  const removed = await removeAll(removable, dependencies, signal);
+  const removed = await removeAll(removable, atOnce, dependencies, signal);
   onRemoved(removed);
   return removed;
 }
@@ -82,6 +92,7 @@ async function expireBatch(
 /** What cannot be deleted now is left for the next time, and holds up nothing else. */
 async function removeAll(
   phaseRuns: readonly CachedPhaseRun[],
+  atOnce: number,
   { remove, logger }: ExpiryDependencies,
   signal: AbortSignal,
 ): Promise<number> {
@@ -98,7 +109,7 @@ async function removeAll(
       }
     }
   };
-  await Promise.all(Array.from({ length: DELETES_AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: atOnce }, worker));
   if (failures.length > 0)
     logger.warn({ err: failures[0], count: failures.length }, 'expired PhaseRuns were not deleted');
   return removed;
