@@ -5,9 +5,12 @@ import { z } from 'zod';
 import { ensureDevTenant } from '../../src/cli/dev-tenants.ts';
 import { CUSTOMER_ID_ANNOTATION } from '../../src/resources/annotations.ts';
 import type { Fault, FaultContext } from './fault.ts';
+import { patiently, patientlyOnce } from './patience.ts';
 import type { World } from './world.ts';
 
 const NAMESPACES = '/api/v1/namespaces';
+/** It exists already, or is on its way out. */
+const CONFLICT = 409;
 const RESULTS = 3;
 const ENDS_WITHIN_MS = 60_000;
 const ROWS_WITHIN_MS = 60_000;
@@ -19,9 +22,12 @@ export const NAMESPACE_FAULT: Fault = {
   async run(context) {
     const { world, history } = context;
     const name = `doomed-${randomUUID().slice(0, 8)}`;
-    const { customerId, apiKey } = await ensureDevTenant(world.pool, name);
+    const { customerId, apiKey } = await patiently(() => ensureDevTenant(world.pool, name));
     const metadata = { name, annotations: { [CUSTOMER_ID_ANNOTATION]: customerId } };
-    await world.kube.request({ method: 'POST', path: NAMESPACES, body: { metadata } });
+    await patientlyOnce(
+      () => world.kube.request({ method: 'POST', path: NAMESPACES, body: { metadata } }),
+      CONFLICT,
+    );
     // Until the replicas have heard of it, they would store elsewhere.
     await sleep(1_000);
     const controllers = world.controllers.map(({ part }) => part);
@@ -29,7 +35,10 @@ export const NAMESPACE_FAULT: Fault = {
     try {
       for (const part of controllers) await part.freeze();
       acknowledged = await storeSome(context, name, apiKey);
-      await world.kube.request({ method: 'DELETE', path: `${NAMESPACES}/${name}` });
+      await patientlyOnce(
+        () => world.kube.request({ method: 'DELETE', path: `${NAMESPACES}/${name}` }),
+        CONFLICT,
+      );
       await clearOut(world, name);
     } finally {
       for (const part of controllers) part.thaw();
@@ -52,9 +61,11 @@ export const NAMESPACE_FAULT: Fault = {
 /** Those that the inbox took, because another fault had the cluster away, become rows after the namespace has ended. */
 async function untilRows({ pool }: World, customerId: string, wanted: number): Promise<number> {
   for (const deadline = Date.now() + ROWS_WITHIN_MS; ; await sleep(500)) {
-    const { n } = await pool.one(sql.type(z.object({ n: z.number() }))`
-      SELECT count(*) AS n FROM scan_executions WHERE customer_id = ${customerId}
-    `);
+    const { n } = await patiently(() =>
+      pool.one(sql.type(z.object({ n: z.number() }))`
+        SELECT count(*) AS n FROM scan_executions WHERE customer_id = ${customerId}
+      `),
+    );
     if (n >= wanted || Date.now() > deadline) return n;
   }
 }

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasStatus } from '../../src/kube/kube-error.ts';
 import { PHASE_RUNS, type PhaseRun } from '../../src/resources/phase-run.ts';
 import type { Fault, FaultContext } from './fault.ts';
 import { summarise } from './observer.ts';
+import { patiently } from './patience.ts';
 
 /** What happens to the data of the stores, and to objects before they are archived. */
 export const STORE_FAULTS: readonly Fault[] = [
@@ -31,7 +33,7 @@ export const STORE_FAULTS: readonly Fault[] = [
       for (const link of watching) link.sever();
       try {
         await hold(500, 2_000);
-        await compact(etcdUrl());
+        await patiently(() => compact(etcdUrl()));
         // Its watch cache still knows what etcd forgot.
         await kube.kill();
         await kube.start();
@@ -77,7 +79,8 @@ async function deleteUnarchived({ world, history, observer, random, hold }: Faul
     for (const { metadata } of random.shuffle(observer.unsettled()).slice(0, 3)) {
       const { namespace, name } = metadata;
       // The observer may be behind on a busy machine; nobody archives while the controllers are frozen.
-      if (summarise(await phaseRuns.get({ namespace, name })).settled) continue;
+      const found = await patiently(() => phaseRuns.get({ namespace, name }).catch(undefinedIfGone));
+      if (found === undefined || summarise(found).settled) continue;
       asked += 1;
       const wait = asked % 2 === 0 ? ['--wait=false'] : ['--timeout=5s'];
       const deleted = await world.kubectl(['delete', 'phaserun', name, '-n', namespace, ...wait]);
@@ -91,4 +94,8 @@ async function deleteUnarchived({ world, history, observer, random, hold }: Faul
     for (const part of controllers) part.thaw();
   }
   return `${asked} PhaseRuns`;
+}
+
+function undefinedIfGone(error: unknown): undefined {
+  if (!hasStatus(error, 404)) throw error;
 }
