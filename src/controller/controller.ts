@@ -7,7 +7,7 @@ import {
   type InformerEvent,
   type InformerObserver,
 } from '../kube/informer.ts';
-import { hasStatus } from '../kube/kube-error.ts';
+import { hasStatus, undefinedIfGone } from '../kube/kube-error.ts';
 import type { KubeResource } from '../kube/resource.ts';
 import { writeStatus } from '../kube/status-writer.ts';
 import {
@@ -338,11 +338,6 @@ export class Controller {
       signal,
     );
   }
-}
-
-function undefinedIfGone(error: unknown): undefined {
-  if (hasStatus(error, 404)) return undefined;
-  throw error;
 }
 
 function undefinedIfMovedOn(error: unknown): undefined {

@@ -53,6 +53,15 @@ export function hasStatus(error: unknown, status: number): error is KubeError {
   return error instanceof KubeError && error.status === status;
 }
 
+/**
+ * For the `catch` of a call about an object that may be gone.
+ * @throws every error but a 404
+ */
+export function undefinedIfGone(error: unknown): undefined {
+  if (hasStatus(error, 404)) return undefined;
+  throw error;
+}
+
 /** What kube-apiserver means when a proxy or an aggregated server answers without a `metav1.Status`. */
 const REASONS: Readonly<Record<number, string>> = {
   400: 'BadRequest',

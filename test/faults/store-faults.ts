@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasStatus } from '../../src/kube/kube-error.ts';
+import { undefinedIfGone } from '../../src/kube/kube-error.ts';
 import { PHASE_RUNS, type PhaseRun } from '../../src/resources/phase-run.ts';
 import type { Fault, FaultContext } from './fault.ts';
 import { summarise } from './observer.ts';
@@ -94,8 +94,4 @@ async function deleteUnarchived({ world, history, observer, random, hold }: Faul
     for (const part of controllers) part.thaw();
   }
   return `${asked} PhaseRuns`;
-}
-
-function undefinedIfGone(error: unknown): undefined {
-  if (!hasStatus(error, 404)) throw error;
 }

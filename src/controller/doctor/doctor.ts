@@ -1,4 +1,4 @@
-import { hasStatus } from '../../kube/kube-error.ts';
+import { undefinedIfGone } from '../../kube/kube-error.ts';
 import type { KubeResource } from '../../kube/resource.ts';
 import type { PhaseRun } from '../../resources/phase-run.ts';
 import { listCustomers } from '../../store/customers.ts';
@@ -134,9 +134,4 @@ async function* pagesOf(phaseRuns: KubeResource<PhaseRun>): AsyncGenerator<reado
     token = page.continue;
     if (token === undefined) return;
   }
-}
-
-function undefinedIfGone(error: unknown): undefined {
-  if (hasStatus(error, 404)) return undefined;
-  throw error;
 }

@@ -1,6 +1,6 @@
 import { digestOf } from '../../domain/digest.ts';
 import { PHASES } from '../../domain/phase.ts';
-import { hasStatus } from '../../kube/kube-error.ts';
+import { undefinedIfGone } from '../../kube/kube-error.ts';
 import type { KubeResource } from '../../kube/resource.ts';
 import type { PhaseRun } from '../../resources/phase-run.ts';
 import type { Connection } from '../../store/database.ts';
@@ -74,9 +74,4 @@ async function findIntact({ pool, phaseRuns }: Sources, row: RowContent): Promis
   const phaseRun = await phaseRuns.get(row.phaseRun).catch(undefinedIfGone);
   const run = phaseRun === undefined ? undefined : interpret(phaseRun);
   return run?.data !== undefined && run.sha256 === row.sha256 ? digestOf(run.data).canonical : undefined;
-}
-
-function undefinedIfGone(error: unknown): undefined {
-  if (hasStatus(error, 404)) return undefined;
-  throw error;
 }
