@@ -2,25 +2,22 @@ import type { z } from 'zod';
 
 /**
  * A rule of the PhaseRun kind in CEL, which the Kubernetes API server checks, with the same rule in TypeScript,
- * which zod checks. A rule over `oldSelf` has only the first: zod sees no older object.
+ * which zod checks.
  */
 export interface CelRule<Self> {
   readonly rule: string;
   /** A sentence for whoever wrote the object: what is wanted, and why. */
   readonly message: string;
-  readonly holds?: (self: Self) => boolean;
+  readonly holds: (self: Self) => boolean;
 }
 
-/** A schema that carries the rules into the CRD, and keeps those it can. */
+/** A schema that keeps the rules, and carries them into the CRD. */
 export function withRules<Schema extends z.ZodObject>(
   schema: Schema,
   description: string,
   rules: readonly CelRule<z.infer<Schema>>[],
 ): Schema {
-  const checked = rules.reduce(
-    (inner, { holds, message }) => (holds === undefined ? inner : inner.refine(holds, message)),
-    schema,
-  );
+  const checked = rules.reduce((inner, { holds, message }) => inner.refine(holds, message), schema);
   return checked.meta({
     description,
     'x-kubernetes-validations': rules.map(({ rule, message }) => ({ rule, message })),

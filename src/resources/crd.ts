@@ -1,5 +1,4 @@
 import { GROUP, KIND, PLURAL, VERSION } from './phase-run.ts';
-import { PHASE_RUN_RULES } from './phase-run-rules.ts';
 import { phaseRunSpec } from './phase-run-spec.ts';
 import { phaseRunStatus } from './phase-run-status.ts';
 import { toStructuralSchema } from './structural-schema.ts';
@@ -51,8 +50,8 @@ const PRINTER_COLUMNS = [
 ];
 
 /**
- * Whoever writes any of it owns it whole (KEP-555): only the controller does. The server otherwise keeps an owner of each field, in
- * most of a kilobyte of `managedFields` that it compares with each write.
+ * Whoever writes any of it owns it whole (KEP-555): who asked for the run its spec, the controller its status. The server otherwise keeps
+ * an owner of each field, in most of a kilobyte of `managedFields` that it compares with each write.
  */
 const ONE_OWNER = { 'x-kubernetes-map-type': 'atomic' };
 
@@ -67,9 +66,8 @@ function makeSchema() {
       apiVersion: { type: 'string', description: 'The version of this kind.' },
       kind: { type: 'string', description: 'The name of this kind.' },
       metadata: { type: 'object' },
-      spec: toStructuralSchema(phaseRunSpec),
+      spec: { ...toStructuralSchema(phaseRunSpec), ...ONE_OWNER },
       status: { ...toStructuralSchema(phaseRunStatus), ...ONE_OWNER },
     },
-    'x-kubernetes-validations': PHASE_RUN_RULES.map(({ rule, message }) => ({ rule, message })),
   };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { SESSION_STATES } from '../domain/session.ts';
 import { CONDITION_TYPES } from './conditions.ts';
-import { int64, sha256, timestamp, uuid } from './scalars.ts';
+import { int64, observedAt, sha256, uuid } from './scalars.ts';
 
 // Bounds and patterns of metav1.Condition.
 const condition = z
@@ -22,7 +22,7 @@ const condition = z
       .min(0)
       .exactOptional()
       .describe('The metadata.generation that the condition speaks of.'),
-    lastTransitionTime: timestamp.describe('When the status of the condition last changed.'),
+    lastTransitionTime: observedAt.describe('When the status of the condition last changed.'),
     reason: z
       .string()
       .min(1)
@@ -39,7 +39,7 @@ const archive = z
     sha256: sha256.describe(
       'Hex SHA-256 of the canonical JSON (RFC 8785) of the payload that was committed.',
     ),
-    committedAt: timestamp.describe('When the row was committed.'),
+    committedAt: observedAt.describe('When the row was committed.'),
     order: int64
       .min(1)
       .exactOptional()

@@ -29,6 +29,9 @@ export const timestamp = z
     ],
   });
 
+/** RFC 3339, of what the controller alone writes: a rule would be asked of every status write, by the server, four times. */
+export const observedAt = z.string().max(35).meta({ format: 'date-time' });
+
 /** A whole number that both a double and an int64 hold. */
 export const int64 = z.int().meta({ format: 'int64' });
 

@@ -15,6 +15,7 @@ const POLICIES = [
   'phaserun-attribution.phases.rsolv.dev',
   'phaserun-crd-deletion.phases.rsolv.dev',
   'phaserun-deletion.phases.rsolv.dev',
+  'phaserun-history.phases.rsolv.dev',
 ];
 const POLICY_RIGHTS = ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'].flatMap((kind) =>
   POLICIES.map((name) => `get admissionregistration.k8s.io/${kind}/${name}`),

@@ -92,7 +92,7 @@ const owned = z.object({
   }),
 });
 
-test('the server keeps an owner of the data and of the status, and not of what is in them', async () => {
+test('the server keeps an owner of the spec and of the status, and not of what is in them', async () => {
   const spec = makeSpec({ result: { status: 'completed', data: { a: { b: [{ c: 1 }] } } } });
   const body = makePhaseRun(namespace, spec);
   const { metadata } = owned.parse(await client.request({ method: 'POST', path: pathOf(namespace), body }));
@@ -102,8 +102,7 @@ test('the server keeps an owner of the data and of the status, and not of what i
     await client.request({ method: 'PUT', path, body: { ...body, metadata, status } }),
   );
   const [created, ofStatus] = written.metadata.managedFields.map(({ fieldsV1 }) => fieldsV1);
-  expect(created?.['f:spec']).toMatchObject({ 'f:result': { 'f:status': {}, 'f:data': {} } });
-  expect(JSON.stringify(created)).not.toContain('f:b');
+  expect(created?.['f:spec']).toEqual({});
   expect(ofStatus).toEqual({ 'f:status': {} });
 });
 

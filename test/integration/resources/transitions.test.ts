@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { freshNamespace } from '../../fixtures/kubernetes.ts';
 import {
   connect,
@@ -14,6 +14,13 @@ import {
 const client = connect(inject('kubeconfigPath'));
 const namespace = await freshNamespace();
 afterAll(() => client.close());
+
+// The API server learns of policies by watching them; until it has, it lets everything through.
+beforeAll(async () => {
+  const created = await create(makeSpec());
+  const isInForce = async () => (await update(created, makeSpec({ repo: 'acme/other' }))) !== undefined;
+  await vi.waitUntil(isInForce, { timeout: 30_000, interval: 200 });
+});
 
 type Changes = { [field: string]: Json | undefined };
 
