@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
 import type { FastifyRequest } from 'fastify';
+import { canonicalJson } from '../domain/canonical-json.ts';
 import type { IdempotencyScope } from '../store/idempotency.ts';
 import { actorOf, type Caller } from '../store/principal.ts';
 
@@ -23,7 +23,5 @@ export function fingerprintOf({ method, routeOptions, params, query, sentBody }:
 }
 
 function sha256Of(value: readonly unknown[]): string {
-  const canonical = canonicalize(value);
-  if (canonical === undefined) throw new Error('a request must be JSON');
-  return createHash('sha256').update(canonical).digest('hex');
+  return createHash('sha256').update(canonicalJson(value)).digest('hex');
 }

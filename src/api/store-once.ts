@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
+import { canonicalJson } from '../domain/canonical-json.ts';
 import { keyedRunId } from '../domain/keyed-run-id.ts';
 import { slotOf } from '../domain/slot.ts';
 import type { Connection } from '../store/database.ts';
@@ -128,7 +128,6 @@ function createClaims(
 
 /** Of all that is stored; the payload by its digest. */
 function fingerprintOf({ request, digest }: LetIn): string {
-  const canonical = canonicalize({ ...request, data: digest.sha256 });
-  if (canonical === undefined) throw new Error('a store must be JSON');
+  const canonical = canonicalJson({ ...request, data: digest.sha256 });
   return createHash('sha256').update(canonical).digest('hex');
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
+import { canonicalJson } from './canonical-json.ts';
 
 /** An audit event as its customer's chain seals it: every column, as text wherever a number could lose digits. */
 export interface ChainedEvent {
@@ -31,8 +31,7 @@ export const CHAIN_START: ChainLink = { sequence: 0, hash: '0'.repeat(64) };
  */
 export function nextLink(previous: ChainLink, event: ChainedEvent): ChainLink {
   const sequence = previous.sequence + 1;
-  const canonical = canonicalize({ ...event, sequence });
-  if (canonical === undefined) throw new TypeError('an event is an object');
+  const canonical = canonicalJson({ ...event, sequence });
   const hash = createHash('sha256').update(previous.hash, 'hex').update(canonical).digest('hex');
   return { sequence, hash };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
+import { canonicalJson } from './canonical-json.ts';
 import type { JsonObject } from './run.ts';
 
 export interface Digest {
@@ -13,11 +13,10 @@ export interface Digest {
 /**
  * What a payload is known by: two that say the same have the same digest, however their keys were ordered
  * and their numbers spelled (RFC 8785).
- * @throws {Error} on what `findUnstorable` finds, which must have been asked before
+ * @param data in which `findUnstorable` finds nothing
  */
 export function digestOf(data: JsonObject): Digest {
-  const canonical = canonicalize(data);
-  if (canonical === undefined) throw new Error('a payload must be a JSON object');
+  const canonical = canonicalJson(data);
   const sha256 = createHash('sha256').update(canonical).digest('hex');
   return { sha256, canonical, sizeBytes: Buffer.byteLength(canonical) };
 }

@@ -1,3 +1,5 @@
+import type { JsonObject } from './run.ts';
+
 /** Deeper than any payload known, and shallow enough that no store of ours, nor a stack, is strained. */
 export const MAX_DEPTH = 64;
 /**
@@ -74,7 +76,8 @@ function search(value: unknown, depth: number, room: Room): Found | undefined {
   if (typeof value === 'number') return searchNumber(value, room);
   if (typeof value !== 'object' || value === null) return undefined;
   if (depth === MAX_DEPTH) return found(`must not be nested deeper than ${MAX_DEPTH} levels`);
-  return Array.isArray(value) ? searchArray(value, depth, room) : searchObject(value, depth, room);
+  if (Array.isArray(value)) return searchArray(value, depth, room);
+  return searchObject(value as JsonObject, depth, room);
 }
 
 function searchNumber(value: number, room: Room): Found | undefined {
@@ -96,8 +99,10 @@ function searchArray(array: readonly unknown[], depth: number, room: Room): Foun
   return undefined;
 }
 
-function searchObject(object: object, depth: number, room: Room): Found | undefined {
-  for (const [key, value] of Object.entries(object)) {
+function searchObject(object: JsonObject, depth: number, room: Room): Found | undefined {
+  // `Object.entries` takes twice as long, since it makes an array for each member.
+  for (const key of Object.keys(object)) {
+    const value = object[key];
     const inner = findBadKey(key, value) ?? search(value, depth + 1, room);
     if (inner !== undefined) return within(inner, key);
   }
