@@ -26,9 +26,10 @@ import type { DoctorObjects } from './doctor/doctor-job.ts';
 import { type CachedPhaseRun, leanPhaseRun } from './phase-run-cache.ts';
 import { PhaseRunView } from './phase-run-view.ts';
 import { checkPolicies } from './policy-check.ts';
-import { type ReconcileObserver, type RunArchive, SlotReconciler } from './reconciler.ts';
+import { type ReconcileObserver, type ReconcileTurn, type RunArchive, SlotReconciler } from './reconciler.ts';
 import { RunsAtHand } from './runs-at-hand.ts';
 import { isSettled } from './settled.ts';
+import { StatusLane } from './status-lane.ts';
 
 /** A time in which this controller leads, over one database. */
 export interface ControllerTerm {
@@ -69,7 +70,7 @@ export interface ControllerOptions {
   readonly observer: ControllerObserver;
   readonly tracer: Pick<Tracer, 'begin'>;
   readonly logger: Logger;
-  /** Slots worked on at once. */
+  /** Slots whose rows are written at once, and, beside them, statuses. */
   readonly concurrency: number;
   readonly maxArchived: number;
   /** Makes the job that compares objects with rows. */
@@ -165,7 +166,10 @@ export class Controller {
     const reconciler = this.#createReconciler();
     this.#queue = queue;
     this.#enqueue(this.#view.slotsWithWork());
-    queue.run({ concurrency, worker: (slot) => this.#work(reconciler, slot, signal) });
+    queue.run({
+      concurrency,
+      worker: (slot, giveUpTurn) => this.#work(reconciler, slot, { signal, giveUpTurn }),
+    });
     await runJobs([...this.#ownJobs(), ...this.#options.jobs], { signal, logger, observer });
     this.#queue = undefined;
     await queue.shutDown();
@@ -191,7 +195,7 @@ export class Controller {
   }
 
   #createReconciler(): SlotReconciler {
-    const { archive, phaseRuns, observer, tracer, logger } = this.#options;
+    const { archive, phaseRuns, observer, tracer, logger, concurrency } = this.#options;
     return new SlotReconciler({
       archive,
       objects: {
@@ -203,6 +207,7 @@ export class Controller {
         writeStatus: (phaseRun, status) => writeStatus(phaseRuns, phaseRun, status),
         customerOf: (namespace) => customerOfNamespace(this.#namespaces.get(namespace)),
       },
+      statusLane: new StatusLane(concurrency),
       observer,
       tracer,
       logger,
@@ -210,19 +215,19 @@ export class Controller {
     });
   }
 
-  async #work(reconciler: SlotReconciler, slot: string, signal: AbortSignal): Promise<WorkResult> {
+  async #work(reconciler: SlotReconciler, slot: string, turn: ReconcileTurn): Promise<WorkResult> {
     const { observer } = this.#options;
     const began = performance.now();
     const finish = (result: 'success' | 'error' | 'requeue') =>
       observer.reconciled(result, (performance.now() - began) / 1000);
     try {
-      const result = await reconciler.reconcile(slot, signal);
+      const result = await reconciler.reconcile(slot, turn);
       finish(result === 'conflict' ? 'requeue' : 'success');
       if (result === 'conflict') return 'retry';
       return result === 'waiting' ? { afterMs: REVIEW_REJECTED_MS } : 'done';
     } catch {
       // The reconciler has told of it.
-      if (signal.aborted) return 'done';
+      if (turn.signal.aborted) return 'done';
       finish('error');
       return 'retry';
     }

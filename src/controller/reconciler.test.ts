@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { makePhaseRun } from '../../test/fixtures/phase-run.ts';
@@ -7,6 +8,7 @@ import type { PhaseRun } from '../resources/phase-run.ts';
 import { IDLE_TRACER } from '../telemetry/tracer.ts';
 import { leanPhaseRun } from './phase-run-cache.ts';
 import { type PhaseRunObjects, type RunArchive, SlotReconciler } from './reconciler.ts';
+import { StatusLane } from './status-lane.ts';
 
 /** The run at this place of the one slot. */
 function makeRun(order: number, { resourceVersion = '1', letter = 'a' } = {}): PhaseRun {
@@ -23,27 +25,43 @@ interface Situation {
   /** As they are by now, those that are there. */
   readonly now?: readonly PhaseRun[];
   readonly read?: PhaseRunObjects['read'];
+  readonly writeStatus?: PhaseRunObjects['writeStatus'];
   readonly reach?: RunArchive['reach'];
+  /** Called before the run at this place is archived. */
+  readonly onArchive?: (order: number | undefined) => void;
+  readonly signal?: AbortSignal;
 }
 
-/** Reconciles the slot, and tells what was archived and which status was written. */
-async function reconcile({ cached, now = cached, reach = () => Promise.resolve(), ...changes }: Situation) {
+const away = new Error('away');
+
+/** Reconciles the slot, and tells what was archived and which status was written, and in which order all that was. */
+async function reconcile({
+  cached,
+  now = cached,
+  reach = () => Promise.resolve(),
+  onArchive,
+  signal = AbortSignal.any([]),
+  ...changes
+}: Situation) {
   const archived: ArchivableRun[] = [];
   const written: string[] = [];
+  const steps: string[] = [];
   const warnings: unknown[] = [];
   const reconciler = new SlotReconciler({
     archive: {
       reach,
-      archive(run) {
+      async archive(run) {
+        onArchive?.(run.order);
         archived.push(run);
-        return Promise.resolve({
+        steps.push(`row ${run.order}`);
+        return {
           disposition: 'inserted',
           executionId: run.runId,
           sha256: run.sha256,
           committedAt: '2026-02-11T09:00:02Z',
           incarnation: 'here',
           transitions: [],
-        });
+        };
       },
       findReading: () => Promise.resolve(undefined),
       findOwner: () => Promise.resolve(undefined),
@@ -53,20 +71,24 @@ async function reconcile({ cached, now = cached, reach = () => Promise.resolve()
       unsettledIn: () => cached.map(leanPhaseRun),
       markWritten: () => undefined,
       read: ({ metadata: { name } }) => Promise.resolve(now.find(({ metadata }) => metadata.name === name)),
-      writeStatus({ metadata }) {
+      async writeStatus({ metadata, spec }) {
+        await setImmediate();
         written.push(`${metadata.name} at ${metadata.resourceVersion}`);
-        return Promise.resolve('written');
+        steps.push(`status ${spec.order}`);
+        return 'written';
       },
       customerOf: () => undefined,
       ...changes,
     },
+    statusLane: new StatusLane(1),
     observer: { archived: () => undefined, rejected: () => undefined },
     tracer: IDLE_TRACER,
     logger: pino({}, { write: (line: string) => warnings.push(JSON.parse(line)) }),
     now: () => new Date('2026-02-11T09:00:03Z'),
   });
-  const result = await reconciler.reconcile('the slot', AbortSignal.any([])).catch((error: unknown) => error);
-  return { result, data: archived.map(({ data }) => data), written, warnings };
+  const turn = { signal, giveUpTurn: () => steps.push('turn given up') };
+  const result = await reconciler.reconcile('the slot', turn).catch((error: unknown) => error);
+  return { result, data: archived.map(({ data }) => data), written, steps, warnings };
 }
 
 describe('the runs of a slot', () => {
@@ -98,8 +120,6 @@ describe('the runs of a slot', () => {
     });
   });
 
-  const away = new Error('away');
-
   test('wait while one of them cannot be read', async () => {
     const cached = [makeRun(1), makeRun(2)];
     const read: PhaseRunObjects['read'] = () => Promise.reject(away);
@@ -120,5 +140,66 @@ describe('the runs of a slot', () => {
     const reach = () => Promise.reject(away);
     expect(await reconcile({ cached: [makeRun(1)], read, reach })).toMatchObject({ result: away });
     expect(reads).toBe(0);
+  });
+});
+
+describe('statuses', () => {
+  const cached = [makeRun(1), makeRun(2), makeRun(3)];
+
+  test('are waited for by no row, nor by the next slot', async () => {
+    const { result, steps } = await reconcile({ cached });
+    expect(result).toBe('done');
+    expect(steps).toEqual(['row 1', 'row 2', 'row 3', 'turn given up', 'status 1', 'status 2', 'status 3']);
+  });
+
+  test('are written without holding the payload meanwhile', async () => {
+    const results: unknown[] = [];
+    const writeStatus: PhaseRunObjects['writeStatus'] = async ({ spec }) => {
+      results.push(spec.result);
+      return 'written';
+    };
+    await reconcile({ cached: [makeRun(1)], writeStatus });
+    expect(results).toEqual([{ status: 'completed' }]);
+  });
+
+  test('of rows that are there are written though a later row fails', async () => {
+    const onArchive = (order: number | undefined) => {
+      if (order === 3) throw away;
+    };
+    expect(await reconcile({ cached, onArchive })).toMatchObject({
+      result: away,
+      written: ['run-1 at 1', 'run-2 at 1'],
+      warnings: [{ phaserun: keyOf(makeRun(3).metadata) }],
+    });
+  });
+
+  test('are written though an earlier one fails, and the slot is taken again', async () => {
+    const written: string[] = [];
+    const writeStatus: PhaseRunObjects['writeStatus'] = async ({ metadata: { name } }) => {
+      if (name === 'run-1') throw away;
+      written.push(name);
+      return 'written';
+    };
+    expect(await reconcile({ cached, writeStatus })).toMatchObject({
+      result: away,
+      warnings: [{ phaserun: keyOf(makeRun(1).metadata) }],
+    });
+    expect(written).toEqual(['run-2', 'run-3']);
+  });
+
+  test('of objects that have changed have the slot taken again', async () => {
+    const writeStatus: PhaseRunObjects['writeStatus'] = async ({ metadata: { name } }) =>
+      name === 'run-2' ? 'conflict' : 'written';
+    expect(await reconcile({ cached, writeStatus })).toMatchObject({ result: 'conflict' });
+  });
+
+  test('that wait when the term ends are left to the next leader', async () => {
+    const ending = new AbortController();
+    const onArchive = (order: number | undefined) => {
+      if (order === 3) ending.abort();
+    };
+    const { steps, warnings } = await reconcile({ cached, onArchive, signal: ending.signal });
+    expect(steps).toEqual(['row 1', 'row 2', 'row 3', 'turn given up', 'status 1']);
+    expect(warnings).toEqual([]);
   });
 });

@@ -14,6 +14,7 @@ import { interpretPhaseRun, type MeasuredRun, Rejection } from './interpret.ts';
 import { bySlotOrder, type CachedPhaseRun } from './phase-run-cache.ts';
 import { runIdOf } from './run-id.ts';
 import { archivedStatus, rejectedStatus } from './status.ts';
+import type { StatusLane } from './status-lane.ts';
 
 /** Names a payload by digest, and the run that refers to it. */
 export interface PayloadReference {
@@ -59,15 +60,24 @@ export interface ReconcileObserver {
 export interface ReconcilerDependencies {
   readonly archive: RunArchive;
   readonly objects: PhaseRunObjects;
+  readonly statusLane: StatusLane;
   readonly observer: ReconcileObserver;
   readonly tracer: Pick<Tracer, 'begin'>;
   readonly logger: Logger;
   readonly now: () => Date;
 }
 
+/** What a slot is reconciled by. */
+export interface ReconcileTurn {
+  /** Nothing new is begun once it aborts; what waits to be written by then is the next leader's. */
+  readonly signal: AbortSignal;
+  /** Called when the slot's rows are there and only statuses are left. */
+  readonly giveUpTurn: () => void;
+}
+
 /**
- * Reconciles slots. All runs of a slot that have work left are taken in order, each with one transaction and
- * then one status write, so that a slot's rows and its session move in the order of its runs.
+ * Reconciles slots. All runs of a slot that have work left are taken in order, one transaction after another, so that a slot's
+ * rows and its session move in the order of its runs. Their statuses follow in a lane of their own.
  *
  * Level-based: what it does depends on the objects and rows as they are, so that running it twice, late or
  * after a crash between any two steps ends in the same rows.
@@ -82,20 +92,56 @@ export class SlotReconciler {
   /**
    * @returns `conflict` when an object had changed meanwhile, and the slot should be taken again; `waiting` when a run was
    *   rejected for something around it, which may change without notice
-   * @throws what Postgres or Kubernetes threw: the slot is to be retried later, and no later run of it was touched
+   * @throws what Postgres or Kubernetes threw: the slot is to be retried later, and no later run of it than one that Postgres
+   *   failed was touched
    */
-  async reconcile(slotKey: string, signal: AbortSignal): Promise<'done' | 'conflict' | 'waiting'> {
-    const results = new Set<RunResult>();
-    for (const cached of this.#dependencies.objects.unsettledIn(slotKey).toSorted(bySlotOrder)) {
-      signal.throwIfAborted();
-      const phaseRun = await this.#read(cached, signal);
-      if (phaseRun === undefined) continue;
-      // What it has become may have another place in the slot, which the cache has yet to show.
-      if (phaseRun.metadata.resourceVersion !== cached.metadata.resourceVersion) return 'conflict';
-      results.add(await this.#traceRun(phaseRun, signal));
+  async reconcile(slotKey: string, turn: ReconcileTurn): Promise<'done' | 'conflict' | 'waiting'> {
+    const statuses: Promise<RunResult>[] = [];
+    let isShown: boolean;
+    try {
+      isShown = await this.#archiveAll(slotKey, turn, statuses);
+    } finally {
+      turn.giveUpTurn();
+      await Promise.allSettled(statuses);
     }
-    if (results.has('conflict')) return 'conflict';
-    return results.has('waiting') ? 'waiting' : 'done';
+    const results = await Promise.all(statuses);
+    if (!isShown || results.includes('conflict')) return 'conflict';
+    return results.includes('waiting') ? 'waiting' : 'done';
+  }
+
+  /**
+   * Archives the runs of a slot, one after another, and has the status of each written.
+   * @returns false when one has become another than the cache shows, and with it perhaps its place in the slot: that one and
+   *   those behind it are left
+   */
+  async #archiveAll(
+    slotKey: string,
+    { signal }: ReconcileTurn,
+    statuses: Promise<RunResult>[],
+  ): Promise<boolean> {
+    const { objects, statusLane } = this.#dependencies;
+    for (const cached of objects.unsettledIn(slotKey).toSorted(bySlotOrder)) {
+      signal.throwIfAborted();
+      const verdict = await this.#judge(cached, signal);
+      if (verdict === 'gone') continue;
+      if (verdict === 'changed') return false;
+      const { done } = await statusLane.enter(() => this.#conclude(verdict, signal));
+      statuses.push(done);
+    }
+    return true;
+  }
+
+  async #judge(cached: CachedPhaseRun, signal: AbortSignal): Promise<Verdict | 'gone' | 'changed'> {
+    const phaseRun = await this.#read(cached, signal);
+    if (phaseRun === undefined) return 'gone';
+    if (phaseRun.metadata.resourceVersion !== cached.metadata.resourceVersion) return 'changed';
+    const trace = this.#beginTrace(phaseRun);
+    try {
+      // Many wait in the lane, which a payload each would make heavy.
+      return { ...(await this.#archiveOrReject(phaseRun, trace)), phaseRun: withoutPayload(phaseRun), trace };
+    } catch (error) {
+      throw endTrace(trace, error, signal);
+    }
   }
 
   /** While Postgres is away nothing is read: each retry would ask the API server for what cannot be archived. */
@@ -106,48 +152,40 @@ export class SlotReconciler {
       return await objects.read(cached);
     } catch (error) {
       const phaserun = keyOf(cached.metadata);
-      if (!signal.aborted) logger.warn({ err: error, phaserun }, 'reconcile failed, to be retried');
+      if (!signal.aborted) logger.warn({ err: error, phaserun }, FAILED);
       throw error;
     }
   }
 
-  /** Takes a run in the trace of the request that stored it; of an applied one that names none, in one of its own. */
-  async #traceRun(phaseRun: PhaseRun, signal: AbortSignal): Promise<RunResult> {
-    const { tracer } = this.#dependencies;
-    const { metadata } = phaseRun;
+  /** In the trace of the request that stored the run; of an applied one that names none, in one of its own. */
+  #beginTrace({ metadata }: PhaseRun): RunTrace {
     const phaserun = keyOf(metadata);
-    const span = tracer.begin('reconcile PhaseRun', {
+    const span = this.#dependencies.tracer.begin('reconcile PhaseRun', {
       parent: metadata.annotations?.[TRACEPARENT_ANNOTATION],
       kind: 'consumer',
       attributes: { 'phaserun.name': phaserun },
     });
-    const { traceparent } = span;
-    const logger = this.#dependencies.logger.child({ phaserun, traceId: traceIdOf(traceparent) });
-    try {
-      const result = await this.#reconcileRun(phaseRun, { traceparent, logger });
-      span.end({ attributes: { 'phaserun.result': result } });
-      return result;
-    } catch (error) {
-      span.end({ error });
-      if (!signal.aborted) logger.warn({ err: error }, 'reconcile failed, to be retried');
-      throw error;
-    }
+    const traceId = traceIdOf(span.traceparent);
+    return { span, logger: this.#dependencies.logger.child({ phaserun, traceId }) };
   }
 
-  async #reconcileRun(phaseRun: PhaseRun, trace: RunTrace): Promise<RunResult> {
+  async #archiveOrReject(
+    phaseRun: PhaseRun,
+    trace: RunTrace,
+  ): Promise<Pick<Verdict, 'status' | 'rejection'>> {
     try {
-      return await this.#archive(phaseRun, trace);
+      return { status: await this.#archive(phaseRun, trace) };
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       trace.logger.info({ reason: error.reason }, 'PhaseRun rejected');
-      return this.#reject(phaseRun, error, trace);
+      return { status: rejectedStatus(phaseRun, error, this.#dependencies.now()), rejection: error };
     }
   }
 
-  async #archive(phaseRun: PhaseRun, trace: RunTrace): Promise<RunResult> {
+  async #archive(phaseRun: PhaseRun, { span, logger }: RunTrace): Promise<PhaseRunStatus> {
     const { archive, observer, tracer, now } = this.#dependencies;
     const run = await this.#prepare(phaseRun);
-    const parent = trace.traceparent;
+    const parent = span.traceparent;
     const outcome = await traced(tracer, 'archive transaction', { parent }, () => archive.archive(run));
     if (outcome.disposition === 'rejected') throw new Rejection(outcome.reason, outcome.message);
     if (outcome.disposition === 'quarantined') {
@@ -158,9 +196,8 @@ export class SlotReconciler {
     }
     observer.archived(phaseRun, run, outcome);
     const { disposition, executionId, session } = outcome;
-    trace.logger.debug({ disposition, executionId, session: session?.id }, 'PhaseRun archived');
-    const status = archivedStatus(phaseRun, run, outcome, now());
-    return (await this.#write(phaseRun, status, trace)) === 'conflict' ? 'conflict' : 'settled';
+    logger.debug({ disposition, executionId, session: session?.id }, 'PhaseRun archived');
+    return archivedStatus(phaseRun, run, outcome, now());
   }
 
   async #prepare(phaseRun: PhaseRun): Promise<MeasuredRun> {
@@ -210,21 +247,25 @@ export class SlotReconciler {
     );
   }
 
-  async #reject(phaseRun: PhaseRun, rejection: Rejection, trace: RunTrace): Promise<RunResult> {
-    const { observer, now } = this.#dependencies;
-    const written = await this.#write(phaseRun, rejectedStatus(phaseRun, rejection, now()), trace);
-    if (written === 'conflict') return 'conflict';
-    if (written === 'written') observer.rejected(phaseRun, rejection);
-    return TERMINAL_REJECTIONS.has(rejection.reason) ? 'settled' : 'waiting';
+  /** Has the object say what was found, and tells of a rejection once it does. */
+  async #conclude(verdict: Verdict, signal: AbortSignal): Promise<RunResult> {
+    const { phaseRun, rejection, trace } = verdict;
+    try {
+      signal.throwIfAborted();
+      const written = await this.#write(verdict);
+      const result = written === 'conflict' ? 'conflict' : resultOf(rejection);
+      if (written === 'written' && rejection !== undefined)
+        this.#dependencies.observer.rejected(phaseRun, rejection);
+      trace.span.end({ attributes: { 'phaserun.result': result } });
+      return result;
+    } catch (error) {
+      throw endTrace(trace, error, signal);
+    }
   }
 
-  async #write(
-    phaseRun: PhaseRun,
-    status: PhaseRunStatus,
-    { traceparent: parent }: RunTrace,
-  ): Promise<StatusWriteResult> {
+  async #write({ phaseRun, status, trace }: Verdict): Promise<StatusWriteResult> {
     const { objects, tracer } = this.#dependencies;
-    const written = await traced(tracer, 'write status', { parent }, () =>
+    const written = await traced(tracer, 'write status', { parent: trace.span.traceparent }, () =>
       objects.writeStatus(phaseRun, status),
     );
     if (written === 'written' || written === 'unchanged') objects.markWritten(phaseRun, status);
@@ -232,10 +273,38 @@ export class SlotReconciler {
   }
 }
 
+/** What was found of a run: its row is there, or it is rejected. */
+interface Verdict {
+  /** Without its payload. */
+  readonly phaseRun: PhaseRun;
+  readonly status: PhaseRunStatus;
+  readonly rejection?: Rejection;
+  readonly trace: RunTrace;
+}
+
 /** Where what is done for a run is noted. */
-interface RunTrace extends Pick<Span, 'traceparent'> {
+interface RunTrace {
+  readonly span: Span;
   readonly logger: Logger;
 }
 
 /** What became of one run: nothing is left to do, its object had changed under the status write, or its surroundings have to. */
 type RunResult = 'settled' | 'conflict' | 'waiting';
+
+const FAILED = 'reconcile failed, to be retried';
+
+function withoutPayload(phaseRun: PhaseRun): PhaseRun {
+  const { data: _data, dataGzip: _dataGzip, ...result } = phaseRun.spec.result;
+  return { ...phaseRun, spec: { ...phaseRun.spec, result } };
+}
+
+function resultOf(rejection: Rejection | undefined): RunResult {
+  return rejection === undefined || TERMINAL_REJECTIONS.has(rejection.reason) ? 'settled' : 'waiting';
+}
+
+/** @returns the error, to be thrown */
+function endTrace({ span, logger }: RunTrace, error: unknown, signal: AbortSignal): unknown {
+  span.end({ error });
+  if (!signal.aborted) logger.warn({ err: error }, FAILED);
+  return error;
+}

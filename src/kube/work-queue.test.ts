@@ -110,6 +110,33 @@ describe('what is worked on', () => {
     expect(started).toEqual(['a', 'a']);
   });
 
+  test('a key whose worker gives up its turn is still at hand, and makes room for one more', async () => {
+    const queue = makeQueue();
+    const { started, worker, end } = heldWorker();
+    const turns = new Map<string, () => void>();
+    for (const key of ['a', 'b', 'c']) queue.add(key);
+    queue.run({
+      concurrency: 1,
+      worker(key, giveUpTurn) {
+        turns.set(key, giveUpTurn);
+        return worker(key, giveUpTurn);
+      },
+    });
+    await settle();
+    expect(started).toEqual(['a']);
+    turns.get('a')?.();
+    turns.get('a')?.();
+    await settle();
+    expect(started).toEqual(['a', 'b']);
+    queue.add('a');
+    await end('b');
+    expect(started).toEqual(['a', 'b', 'c']);
+    expect(queue.unfinishedWork().totalSeconds).toBe(0);
+    await end('c');
+    await end('a');
+    expect(started).toEqual(['a', 'b', 'c', 'a']);
+  });
+
   test('whoever adds a key does not run the worker', () => {
     const queue = makeQueue();
     const { worked, worker } = recordingWorker();

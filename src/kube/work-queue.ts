@@ -8,8 +8,11 @@ export type Priority = 'normal' | 'low';
 /** What becomes of a key: forgotten, tried again with backoff, or looked at again after so long. */
 export type WorkResult = 'done' | 'retry' | { readonly afterMs: number };
 
-/** Works on one key. Throwing is `retry`, and logged. */
-export type Worker = (key: string) => Promise<WorkResult>;
+/**
+ * Works on one key. Throwing is `retry`, and logged. What is left may be of a kind that others need not wait for: after
+ * `giveUpTurn` another key is taken up meanwhile, and this one stays in hand, so that it is still not worked on twice.
+ */
+export type Worker = (key: string, giveUpTurn: () => void) => Promise<WorkResult>;
 
 /** Bound to the metrics that client-go has (k8s.io/component-base/metrics/prometheus/workqueue). */
 export interface WorkQueueObserver {
@@ -50,7 +53,7 @@ export interface WorkQueue {
 }
 
 export interface RunOptions {
-  /** Keys worked on at once. */
+  /** Keys worked on at once, without those whose workers gave up their turn: how many that are is for the worker to bound. */
   readonly concurrency: number;
   readonly worker: Worker;
 }
@@ -72,6 +75,8 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const waiting: Record<Priority, Map<string, number>> = { normal: new Map(), low: new Map() };
   /** When work on each key began. */
   const processing = new Map<string, number>();
+  /** Of those that count against the concurrency. */
+  const turns = new Set<symbol>();
   /** Keys that were added while they were worked on. */
   const again = new Map<string, Priority>();
   const delayed = new Map<string, Delay>();
@@ -134,7 +139,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   }
 
   function startWorkers({ concurrency, worker }: RunOptions): void {
-    while (processing.size < concurrency) {
+    while (turns.size < concurrency) {
       const key = take();
       if (key === undefined) return;
       void process(key, worker);
@@ -156,16 +161,26 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   async function process(key: string, worker: Worker): Promise<void> {
     const startedAt = clock.now();
     processing.set(key, startedAt);
+    const giveUpTurn = takeTurn();
     let result: WorkResult = 'retry';
     try {
-      result = await worker(key);
+      result = await worker(key, giveUpTurn);
     } catch (error) {
       logger.error({ err: error, key, failures: limiter.failures(key) }, 'work on a key failed');
     }
     processing.delete(key);
+    giveUpTurn();
     observer?.onWorked((clock.now() - startedAt) / 1000);
     settle(key, result);
     pumpSoon();
+  }
+
+  function takeTurn(): () => void {
+    const turn = Symbol('turn');
+    turns.add(turn);
+    return () => {
+      if (turns.delete(turn)) pumpSoon();
+    };
   }
 
   function settle(key: string, result: WorkResult): void {
