@@ -34,6 +34,7 @@ export function createControllerObserver(metrics: Metrics, events: EventRecorder
       controller.rejected.inc({ reason: rejection.reason });
       tell(events, phaseRun, 'Rejected', describeRejection(rejection));
     },
+    statusesWait: (count) => controller.waitingStatuses.set(count),
     expired: (count) => controller.expired.inc(count),
     jobBegins(job, intervalMs) {
       controller.jobInterval.set({ background_job: job }, intervalMs / 1000);

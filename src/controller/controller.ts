@@ -57,6 +57,8 @@ export interface ControllerObserver extends ReconcileObserver, BackgroundJobObse
   informer(resource: string): InformerObserver;
   readonly queue: WorkQueueObserver;
   reconciled(result: 'success' | 'error' | 'requeue', seconds: number): void;
+  /** So many statuses wait to be written. */
+  statusesWait(count: number): void;
   expired(count: number): void;
   abandoned(): void;
   policyChecked(policy: string, isInPlace: boolean): void;
@@ -144,8 +146,8 @@ export class Controller {
   }
 
   /**
-   * Acts as the one controller until the signal aborts, or Postgres says that this term is over; then finishes what is in
-   * hand. After a restore or a promotion every receipt is worthless, and the next term archives all runs again.
+   * Acts as the one controller until the signal aborts, or Postgres says that this term is over; then finishes the rows and statuses
+   * that are being written. After a restore or a promotion every receipt is worthless, and the next term archives all runs again.
    */
   async lead(signal: AbortSignal): Promise<void> {
     try {
@@ -207,7 +209,7 @@ export class Controller {
         writeStatus: (phaseRun, status) => writeStatus(phaseRuns, phaseRun, status),
         customerOf: (namespace) => customerOfNamespace(this.#namespaces.get(namespace)),
       },
-      statusLane: new StatusLane(concurrency),
+      statusLane: new StatusLane(concurrency, (count) => observer.statusesWait(count)),
       observer,
       tracer,
       logger,

@@ -28,7 +28,7 @@ interface Situation {
   readonly writeStatus?: PhaseRunObjects['writeStatus'];
   readonly reach?: RunArchive['reach'];
   /** Called before the run at this place is archived. */
-  readonly onArchive?: (order: number | undefined) => void;
+  readonly onArchive?: (order: number | undefined) => void | Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -51,7 +51,7 @@ async function reconcile({
     archive: {
       reach,
       async archive(run) {
-        onArchive?.(run.order);
+        await onArchive?.(run.order);
         archived.push(run);
         steps.push(`row ${run.order}`);
         return {
@@ -86,7 +86,7 @@ async function reconcile({
     logger: pino({}, { write: (line: string) => warnings.push(JSON.parse(line)) }),
     now: () => new Date('2026-02-11T09:00:03Z'),
   });
-  const turn = { signal, giveUpTurn: () => steps.push('turn given up') };
+  const turn = { signal, giveUpTurn: () => void steps.push('turn given up') };
   const result = await reconciler.reconcile('the slot', turn).catch((error: unknown) => error);
   return { result, data: archived.map(({ data }) => data), written, steps, warnings };
 }
@@ -153,13 +153,30 @@ describe('statuses', () => {
   });
 
   test('are written without holding the payload meanwhile', async () => {
-    const results: unknown[] = [];
-    const writeStatus: PhaseRunObjects['writeStatus'] = async ({ spec }) => {
-      results.push(spec.result);
+    const held: unknown[] = [];
+    const writeStatus: PhaseRunObjects['writeStatus'] = async ({ metadata, spec }) => {
+      held.push([metadata.annotations, metadata.managedFields, spec.result]);
       return 'written';
     };
-    await reconcile({ cached: [makeRun(1)], writeStatus });
-    expect(results).toEqual([{ status: 'completed' }]);
+    const run = makeRun(1);
+    const metadata = { ...run.metadata, annotations: { applied: 'all of it' }, managedFields: [{}] };
+    await reconcile({ cached: [{ ...run, metadata }], writeStatus });
+    expect(held).toEqual([[undefined, undefined, { status: 'completed' }]]);
+  });
+
+  test('that reject a run are written before the next row, since a client waits for the reason', async () => {
+    const unnamed = makeRun(1);
+    const rejected = { ...unnamed, spec: { ...unnamed.spec, repo: 'no slash' } };
+    const { steps } = await reconcile({ cached: [rejected, makeRun(2)] });
+    expect(steps).toEqual(['status 1', 'row 2', 'turn given up', 'status 2']);
+  });
+
+  test('that failed keep the runs behind them from being begun', async () => {
+    const writeStatus: PhaseRunObjects['writeStatus'] = () => Promise.reject(away);
+    const onArchive = () => setImmediate();
+    const { result, steps } = await reconcile({ cached, writeStatus, onArchive });
+    expect(result).toBe(away);
+    expect(steps).toEqual(['row 1', 'row 2', 'turn given up']);
   });
 
   test('of rows that are there are written though a later row fails', async () => {
@@ -180,11 +197,11 @@ describe('statuses', () => {
       written.push(name);
       return 'written';
     };
-    expect(await reconcile({ cached, writeStatus })).toMatchObject({
+    expect(await reconcile({ cached: [makeRun(1), makeRun(2)], writeStatus })).toMatchObject({
       result: away,
       warnings: [{ phaserun: keyOf(makeRun(1).metadata) }],
     });
-    expect(written).toEqual(['run-2', 'run-3']);
+    expect(written).toEqual(['run-2']);
   });
 
   test('of objects that have changed have the slot taken again', async () => {

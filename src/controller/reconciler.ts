@@ -4,6 +4,7 @@ import type { RunReading } from '../domain/reading.ts';
 import { namespacePrefixes, parseRepositoryName } from '../domain/repository-name.ts';
 import type { ArchivableRun, ArchivedRun, ArchiveOutcome, RepositoryName } from '../domain/run.ts';
 import { keyOf } from '../kube/kube-object.ts';
+import type { GiveUpTurn } from '../kube/work-queue.ts';
 import type { StatusWriteResult } from '../kube/status-writer.ts';
 import { TERMINAL_REJECTIONS } from '../resources/conditions.ts';
 import { TRACEPARENT_ANNOTATION } from '../resources/annotations.ts';
@@ -69,10 +70,10 @@ export interface ReconcilerDependencies {
 
 /** What a slot is reconciled by. */
 export interface ReconcileTurn {
-  /** Nothing new is begun once it aborts; what waits to be written by then is the next leader's. */
+  /** Once it aborts nothing new is begun, neither row nor status: that is the next leader's. */
   readonly signal: AbortSignal;
   /** Called when the slot's rows are there and only statuses are left. */
-  readonly giveUpTurn: () => void;
+  readonly giveUpTurn: GiveUpTurn;
 }
 
 /**
@@ -92,8 +93,8 @@ export class SlotReconciler {
   /**
    * @returns `conflict` when an object had changed meanwhile, and the slot should be taken again; `waiting` when a run was
    *   rejected for something around it, which may change without notice
-   * @throws what Postgres or Kubernetes threw: the slot is to be retried later, and no later run of it than one that Postgres
-   *   failed was touched
+   * @throws what Postgres or Kubernetes threw: the slot is to be retried later, and of a run that Postgres failed no later
+   *   one was touched
    */
   async reconcile(slotKey: string, turn: ReconcileTurn): Promise<'done' | 'conflict' | 'waiting'> {
     const statuses: Promise<RunResult>[] = [];
@@ -101,7 +102,7 @@ export class SlotReconciler {
     try {
       isShown = await this.#archiveAll(slotKey, turn, statuses);
     } finally {
-      turn.giveUpTurn();
+      turn.giveUpTurn(() => this.#dependencies.statusLane.hurry(slotKey));
       await Promise.allSettled(statuses);
     }
     const results = await Promise.all(statuses);
@@ -110,7 +111,8 @@ export class SlotReconciler {
   }
 
   /**
-   * Archives the runs of a slot, one after another, and has the status of each written.
+   * Archives the runs of a slot, one after another, and has the status of each written: in the lane, but for rejections, whose
+   * reason a client waits for. After a status that failed no more runs are begun.
    * @returns false when one has become another than the cache shows, and with it perhaps its place in the slot: that one and
    *   those behind it are left
    */
@@ -120,13 +122,23 @@ export class SlotReconciler {
     statuses: Promise<RunResult>[],
   ): Promise<boolean> {
     const { objects, statusLane } = this.#dependencies;
+    const failures: unknown[] = [];
     for (const cached of objects.unsettledIn(slotKey).toSorted(bySlotOrder)) {
       signal.throwIfAborted();
+      if (failures.length > 0) return true;
       const verdict = await this.#judge(cached, signal);
       if (verdict === 'gone') continue;
       if (verdict === 'changed') return false;
-      const { done } = await statusLane.enter(() => this.#conclude(verdict, signal));
-      statuses.push(done);
+      const write = () => this.#conclude(verdict, signal);
+      if (verdict.rejection === undefined) {
+        const { done } = await statusLane.enter(slotKey, write);
+        statuses.push(done);
+        done.catch((error: unknown) => failures.push(error));
+      } else {
+        const written = write();
+        statuses.push(written);
+        await written;
+      }
     }
     return true;
   }
@@ -293,9 +305,11 @@ type RunResult = 'settled' | 'conflict' | 'waiting';
 
 const FAILED = 'reconcile failed, to be retried';
 
-function withoutPayload(phaseRun: PhaseRun): PhaseRun {
-  const { data: _data, dataGzip: _dataGzip, ...result } = phaseRun.spec.result;
-  return { ...phaseRun, spec: { ...phaseRun.spec, result } };
+/** Also without what repeats it: what kubectl notes of an object that it applied. */
+function withoutPayload({ metadata, spec, ...phaseRun }: PhaseRun): PhaseRun {
+  const { data: _data, dataGzip: _dataGzip, ...result } = spec.result;
+  const { annotations: _annotations, managedFields: _managedFields, ...identity } = metadata;
+  return { ...phaseRun, metadata: identity, spec: { ...spec, result } };
 }
 
 function resultOf(rejection: Rejection | undefined): RunResult {
@@ -304,7 +318,8 @@ function resultOf(rejection: Rejection | undefined): RunResult {
 
 /** @returns the error, to be thrown */
 function endTrace({ span, logger }: RunTrace, error: unknown, signal: AbortSignal): unknown {
-  span.end({ error });
+  // What is left to the next leader has not failed.
+  span.end(signal.aborted ? {} : { error });
   if (!signal.aborted) logger.warn({ err: error }, FAILED);
   return error;
 }

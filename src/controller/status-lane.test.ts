@@ -14,7 +14,7 @@ function fill(lane: StatusLane, count: number) {
         ends[index] = (error) => (error === undefined ? resolve(index) : reject(error));
       });
     };
-    entered.push(lane.enter(write));
+    entered.push(lane.enter(`slot ${index % 10}`, write));
   }
   const end = async (index: number, error?: Error) => {
     ends[index]?.(error);
@@ -52,6 +52,30 @@ describe('statuses are written', () => {
     await setImmediate();
     expect(begun).toEqual([0, 1, 2]);
   });
+});
+
+test('how many wait is told, down to none', async () => {
+  const told: number[] = [];
+  const lane = new StatusLane(1, (count) => told.push(count));
+  const { end } = fill(lane, 3);
+  for (const index of [0, 1, 2]) await end(index);
+  await setImmediate();
+  for (const index of [0, 1, 2]) await end(index);
+  expect(Math.max(...told)).toBe(2);
+  expect(told.at(-1)).toBe(0);
+});
+
+test('those of a slot that is hurried are written at once, whatever else waits', async () => {
+  const lane = new StatusLane(2);
+  const { begun, end } = fill(lane, 14);
+  lane.hurry('slot 3');
+  lane.hurry('slot 3');
+  await setImmediate();
+  expect(begun).toEqual([0, 1, 3, 13]);
+  for (const index of [0, 1]) await end(index);
+  expect(begun).toHaveLength(4);
+  for (const index of [3, 13]) await end(index);
+  expect(begun.slice(4)).toEqual([2, 4]);
 });
 
 test('no more wait than have all written at once that may be; the next has its place when one has gone', async () => {

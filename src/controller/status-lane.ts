@@ -10,42 +10,68 @@ const WAITING_FOR_ONE_MORE = 16;
  */
 export class StatusLane {
   readonly #atMost: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #onWaiting: (count: number) => void;
+  #waiting: Waiting[] = [];
   #writing = 0;
   #moved = Promise.withResolvers<void>();
 
-  /** @param atMost statuses that are written at once, however many wait */
-  constructor(atMost: number) {
+  /**
+   * @param atMost statuses that are written at once, however many wait
+   * @param onWaiting told how many wait, whenever that changes
+   */
+  constructor(atMost: number, onWaiting: (count: number) => void = () => undefined) {
     this.#atMost = atMost;
+    this.#onWaiting = onWaiting;
   }
 
   /**
    * Takes a place in the lane, once there is one: no more wait than have `atMost` written at once.
+   * @param slot whose status it is
    * @returns `done` settles as `write` does; a rejection may be looked at whenever it suits
    */
-  async enter<T>(write: () => Promise<T>): Promise<{ readonly done: Promise<T> }> {
+  async enter<T>(slot: string, write: () => Promise<T>): Promise<{ readonly done: Promise<T> }> {
     while (this.#waiting.length >= this.#atMost * WAITING_FOR_ONE_MORE) await this.#moved.promise;
-    const done = new Promise<void>((resolve) => this.#waiting.push(resolve)).then(write).finally(() => {
+    const { promise, resolve: begin } = Promise.withResolvers<void>();
+    const done = promise.then(write).finally(() => {
       this.#writing -= 1;
       this.#move();
     });
+    this.#waiting.push({ slot, begin });
+    this.#onWaiting(this.#waiting.length);
     done.catch(() => undefined);
     this.#move();
     return { done };
+  }
+
+  /** Has what waits of a slot written at once: its next row waits for that. */
+  hurry(slot: string): void {
+    const hurried = this.#waiting.filter((waiting) => waiting.slot === slot);
+    this.#waiting = this.#waiting.filter((waiting) => waiting.slot !== slot);
+    for (const waiting of hurried) this.#begin(waiting);
   }
 
   #move(): void {
     while (this.#writing < this.#allowed()) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      this.#writing += 1;
-      next();
-      this.#moved.resolve();
-      this.#moved = Promise.withResolvers();
+      this.#begin(next);
     }
+  }
+
+  #begin({ begin }: Waiting): void {
+    this.#writing += 1;
+    this.#onWaiting(this.#waiting.length);
+    begin();
+    this.#moved.resolve();
+    this.#moved = Promise.withResolvers();
   }
 
   #allowed(): number {
     return Math.min(this.#atMost, AT_LEAST + Math.floor(this.#waiting.length / WAITING_FOR_ONE_MORE));
   }
+}
+
+interface Waiting {
+  readonly slot: string;
+  readonly begin: () => void;
 }

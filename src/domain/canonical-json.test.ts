@@ -16,6 +16,11 @@ describe('what RFC 8785 says of', () => {
       text: '{"\\u20ac":5,"\\r":1,"\\ufb33":7,"1":2,"\\ud83d\\ude00":6,"\\u0080":3,"\\u00f6":4}',
       want: '{"\\r":1,"1":2,"\u0080":3,"ö":4,"€":5,"😀":6,"\ufb33":7}',
     },
+    {
+      name: 'keys by UTF-16 code unit, none of them a number',
+      text: '{"\\u20ac":5,"\\r":1,"\\ufb33":7,"\\ud83d\\ude00":6,"\\u0080":3,"\\u00f6":4}',
+      want: '{"\\r":1,"\u0080":3,"ö":4,"€":5,"😀":6,"\ufb33":7}',
+    },
     { name: 'minus zero', text: '{"a":-0,"b":-0.0}', want: '{"a":0,"b":0}' },
     {
       name: 'the largest double',
@@ -40,7 +45,7 @@ describe('what RFC 8785 says of', () => {
 });
 
 test('many keys are in the same order as few', () => {
-  const keys = Array.from({ length: 500 }, (_, index) => String(index * 7));
+  const keys = Array.from({ length: 500 }, (_, index) => `k${index * 7}`);
   const value = Object.fromEntries(keys.map((key) => [key, true]));
   const want = keys.toSorted().map((key) => `"${key}":true`);
   expect(canonicalJson(value)).toBe(`{${want.join(',')}}`);
@@ -58,6 +63,16 @@ test('what is undefined is left out', () => {
 
 test('a member that only looks like a prototype is kept', () => {
   expect(canonicalJson(JSON.parse('{"b":1,"__proto__":{"a":2}}'))).toBe('{"__proto__":{"a":2},"b":1}');
+});
+
+test('a number that JSON does not have is refused, and not made null', () => {
+  expect(() => canonicalJson([JSON.parse('1e999')])).toThrow('Infinity');
+});
+
+test('whatever can be parsed has a canonical form, however deeply it is nested', () => {
+  const text = `${'[{"a":'.repeat(5_000)}1${'}]'.repeat(5_000)}`;
+  const value: unknown = JSON.parse(text);
+  expect(canonicalJson(value as object) === text).toBe(true);
 });
 
 test('both ways lead to the same text', () => {

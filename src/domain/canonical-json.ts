@@ -5,30 +5,49 @@ import canonicalize from 'canonicalize';
  * say the same are the same text, however their keys were ordered and their numbers spelled.
  *
  * The RFC spells values as `JSON.stringify` does, which is three times as fast on a copy with sorted keys as whatever puts
- * the text together itself. Where no copy can have the order, the library has it.
- * @param value as `JSON.parse` gives it, of a depth that a stack can take, without lone surrogates, which have no UTF-8; a
- *   member that is undefined is left out
+ * the text together itself. What no such copy can have is left to the library.
+ * @param value as `JSON.parse` gives it, without lone surrogates, which have no UTF-8; a member that is undefined is left out
+ * @throws {Error} on a number that JSON does not have
  */
 export function canonicalJson(value: object): string {
-  let canBeSorted = true;
-  const copy = sortKeys(value, () => {
-    canBeSorted = false;
-  });
-  const canonical = canBeSorted ? JSON.stringify(copy) : canonicalize(value);
+  const copy = sortKeys(value, 0);
+  const canonical = copy === UNSORTABLE ? canonicalize(value) : JSON.stringify(copy);
   if (canonical === undefined) throw new TypeError('an object has a canonical form');
   return canonical;
 }
 
-function sortKeys(value: unknown, onUnsortable: () => void): unknown {
+/** What has no copy that `JSON.stringify` writes in canonical form. */
+const UNSORTABLE = Symbol('unsortable');
+/** Deeper than any payload may be, and shallow enough for a stack. */
+const MAX_COPIED_DEPTH = 256;
+
+function sortKeys(value: unknown, depth: number): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) return UNSORTABLE;
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((element) => sortKeys(element, onUnsortable));
-  const from = value as Readonly<Record<string, unknown>>;
-  const sorted: Record<string, unknown> = {};
-  for (const key of Object.keys(from).sort()) {
-    if (hasPlaceOfItsOwn(key)) onUnsortable();
-    sorted[key] = sortKeys(from[key], onUnsortable);
+  if (depth === MAX_COPIED_DEPTH) return UNSORTABLE;
+  return Array.isArray(value)
+    ? copyArray(value, depth + 1)
+    : copyObject(value as Readonly<Record<string, unknown>>, depth + 1);
+}
+
+function copyArray(array: readonly unknown[], depth: number): unknown {
+  const copy: unknown[] = [];
+  for (const element of array) {
+    const copied = sortKeys(element, depth);
+    if (copied === UNSORTABLE) return UNSORTABLE;
+    copy.push(copied);
   }
-  return sorted;
+  return copy;
+}
+
+function copyObject(object: Readonly<Record<string, unknown>>, depth: number): unknown {
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(object).sort()) {
+    const copied = hasPlaceOfItsOwn(key) ? UNSORTABLE : sortKeys(object[key], depth);
+    if (copied === UNSORTABLE) return UNSORTABLE;
+    copy[key] = copied;
+  }
+  return copy;
 }
 
 const ARRAY_INDEX = /^\d+$/;

@@ -1,6 +1,12 @@
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createWorkQueue, type Worker, type WorkQueue, type WorkResult } from './work-queue.ts';
+import {
+  createWorkQueue,
+  type GiveUpTurn,
+  type Worker,
+  type WorkQueue,
+  type WorkResult,
+} from './work-queue.ts';
 
 const logger = pino({ level: 'silent' });
 const ONE_BY_ONE = { baseMs: 5, maxMs: 60_000, perSecond: 1e6, burst: 1e6 };
@@ -113,7 +119,8 @@ describe('what is worked on', () => {
   test('a key whose worker gives up its turn is still at hand, and makes room for one more', async () => {
     const queue = makeQueue();
     const { started, worker, end } = heldWorker();
-    const turns = new Map<string, () => void>();
+    const turns = new Map<string, GiveUpTurn>();
+    const wanted: string[] = [];
     for (const key of ['a', 'b', 'c']) queue.add(key);
     queue.run({
       concurrency: 1,
@@ -124,17 +131,65 @@ describe('what is worked on', () => {
     });
     await settle();
     expect(started).toEqual(['a']);
-    turns.get('a')?.();
-    turns.get('a')?.();
+    for (const _ of [1, 2]) turns.get('a')?.(() => wanted.push('a'));
     await settle();
     expect(started).toEqual(['a', 'b']);
+    expect(wanted).toEqual([]);
     queue.add('a');
+    expect(wanted).toEqual(['a']);
     await end('b');
     expect(started).toEqual(['a', 'b', 'c']);
-    expect(queue.unfinishedWork().totalSeconds).toBe(0);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(queue.unfinishedWork().totalSeconds).toBe(2);
     await end('c');
     await end('a');
     expect(started).toEqual(['a', 'b', 'c', 'a']);
+  });
+
+  test('a key that was added again before its worker gave up its turn is wanted then', async () => {
+    const queue = makeQueue();
+    const { worker, end } = heldWorker();
+    const wanted: string[] = [];
+    const turns: GiveUpTurn[] = [];
+    queue.run({
+      concurrency: 1,
+      worker(key, giveUpTurn) {
+        turns.push(giveUpTurn);
+        return worker(key, giveUpTurn);
+      },
+    });
+    queue.add('a');
+    await settle();
+    queue.add('a');
+    turns[0]?.(() => wanted.push('a'));
+    expect(wanted).toEqual(['a']);
+    await end('a');
+    // The work on it that is under way by now is another.
+    turns[0]?.(() => wanted.push('too late'));
+    queue.add('a');
+    expect(wanted).toEqual(['a']);
+  });
+
+  test('a queue is drained and shut down when those are done, too, that gave up their turn', async () => {
+    const queue = makeQueue();
+    const { worker, end } = heldWorker();
+    queue.run({
+      concurrency: 1,
+      worker(key, giveUpTurn) {
+        giveUpTurn(() => undefined);
+        return worker(key, giveUpTurn);
+      },
+    });
+    queue.add('a');
+    queue.add('b');
+    await settle();
+    const ended: string[] = [];
+    void queue.drain().then(() => ended.push('drained'));
+    void queue.shutDown().then(() => ended.push('shut down'));
+    await end('b');
+    expect(ended).toEqual([]);
+    await end('a');
+    expect(ended).toEqual(['drained', 'shut down']);
   });
 
   test('whoever adds a key does not run the worker', () => {

@@ -8,11 +8,15 @@ export type Priority = 'normal' | 'low';
 /** What becomes of a key: forgotten, tried again with backoff, or looked at again after so long. */
 export type WorkResult = 'done' | 'retry' | { readonly afterMs: number };
 
+/** Works on one key. Throwing is `retry`, and logged. */
+export type Worker = (key: string, giveUpTurn: GiveUpTurn) => Promise<WorkResult>;
+
 /**
- * Works on one key. Throwing is `retry`, and logged. What is left may be of a kind that others need not wait for: after
- * `giveUpTurn` another key is taken up meanwhile, and this one stays in hand, so that it is still not worked on twice.
+ * Says that what is left of a key's work is of a kind that others need not wait for: another key is taken up meanwhile, and this one
+ * stays in hand, so that it is still not worked on twice. Does nothing the second time, or when the work is done.
+ * @param onWanted told each time that the key is added again, and waits for this work to end
  */
-export type Worker = (key: string, giveUpTurn: () => void) => Promise<WorkResult>;
+export type GiveUpTurn = (onWanted: () => void) => void;
 
 /** Bound to the metrics that client-go has (k8s.io/component-base/metrics/prometheus/workqueue). */
 export interface WorkQueueObserver {
@@ -73,8 +77,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const limiter = createRetryLimiter(clock, retryLimits);
   /** When each waiting key was added; a Map keeps that order. */
   const waiting: Record<Priority, Map<string, number>> = { normal: new Map(), low: new Map() };
-  /** When work on each key began. */
-  const processing = new Map<string, number>();
+  const processing = new Map<string, InHand>();
   /** Of those that count against the concurrency. */
   const turns = new Set<symbol>();
   /** Keys that were added while they were worked on. */
@@ -90,8 +93,10 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   function add(key: string, priority: Priority = 'normal'): void {
     if (shut) return;
     if (!isDirty(key)) observer?.onAdd();
-    if (!processing.has(key)) enqueue(key, priority);
-    else if (again.get(key) !== 'normal') again.set(key, priority);
+    const inHand = processing.get(key);
+    if (inHand === undefined) return enqueue(key, priority);
+    if (again.get(key) !== 'normal') again.set(key, priority);
+    inHand.onWanted?.();
   }
 
   const isDirty = (key: string) => waiting.normal.has(key) || waiting.low.has(key) || again.has(key);
@@ -160,27 +165,26 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   async function process(key: string, worker: Worker): Promise<void> {
     const startedAt = clock.now();
-    processing.set(key, startedAt);
-    const giveUpTurn = takeTurn();
+    const inHand: InHand = { startedAt };
+    processing.set(key, inHand);
+    const turn = Symbol(key);
+    turns.add(turn);
     let result: WorkResult = 'retry';
     try {
-      result = await worker(key, giveUpTurn);
+      result = await worker(key, (onWanted) => {
+        if (!turns.delete(turn)) return;
+        inHand.onWanted = onWanted;
+        if (again.has(key)) onWanted();
+        pumpSoon();
+      });
     } catch (error) {
       logger.error({ err: error, key, failures: limiter.failures(key) }, 'work on a key failed');
     }
     processing.delete(key);
-    giveUpTurn();
+    turns.delete(turn);
     observer?.onWorked((clock.now() - startedAt) / 1000);
     settle(key, result);
     pumpSoon();
-  }
-
-  function takeTurn(): () => void {
-    const turn = Symbol('turn');
-    turns.add(turn);
-    return () => {
-      if (turns.delete(turn)) pumpSoon();
-    };
   }
 
   function settle(key: string, result: WorkResult): void {
@@ -206,7 +210,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     },
     unfinishedWork() {
       const now = clock.now();
-      const seconds = [...processing.values()].map((startedAt) => (now - startedAt) / 1000);
+      const seconds = [...processing.values()].map(({ startedAt }) => (now - startedAt) / 1000);
       return {
         totalSeconds: seconds.reduce((sum, each) => sum + each, 0),
         longestSeconds: Math.max(0, ...seconds),
@@ -232,6 +236,12 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       return idle.promise;
     },
   };
+}
+
+/** A key that is worked on. */
+interface InHand {
+  readonly startedAt: number;
+  onWanted?: () => void;
 }
 
 interface Delay {

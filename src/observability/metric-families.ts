@@ -391,6 +391,10 @@ export const METRIC_FAMILIES = {
       reason: [],
     },
   },
+  phaserun_waiting_statuses: {
+    type: 'gauge',
+    labels: {},
+  },
   phaserun_expired_objects_total: {
     type: 'counter',
     labels: {},

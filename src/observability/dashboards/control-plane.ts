@@ -125,10 +125,12 @@ const RECONCILES: readonly PanelOf[] = [
   timeSeries(
     {
       title: 'Queue depth',
-      description: 'Slots that wait for the controller; 0 most of the time.',
+      description:
+        'Slots that wait for the controller, and statuses that wait while rows are written; 0 most of the time.',
       unit: Short,
     },
-    over(`sum(${metric('workqueue_depth', QUEUE)})`, 'waiting'),
+    over(`sum(${metric('workqueue_depth', QUEUE)})`, 'slots'),
+    over(`sum(${metric('phaserun_waiting_statuses')})`, 'statuses'),
   ),
   timeSeries(
     {

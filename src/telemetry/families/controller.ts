@@ -22,6 +22,11 @@ export function createControllerMetrics(registry: Registry) {
       labelNames: ['reason'] as const,
       registers,
     }),
+    waitingStatuses: new Gauge({
+      name: 'phaserun_waiting_statuses',
+      help: 'Statuses of runs that are rows, which wait while rows are written.',
+      registers,
+    }),
     expired: new Counter({
       name: 'phaserun_expired_objects_total',
       help: 'Archived PhaseRuns that were deleted at the end of their TTL.',
