@@ -1,4 +1,4 @@
-import { archiveRun } from '../store/archive.ts';
+import { archiveRun, archiveTogether } from '../store/archive.ts';
 import type { Database } from '../store/database.ts';
 import { findCustomerOfRun } from '../store/executions.ts';
 import { findForgeOwner } from '../store/forge-accounts.ts';
@@ -8,6 +8,7 @@ import { deleteUnusedPayloads, findReading } from '../store/payloads.ts';
 import { verifyReceipts } from '../store/receipts.ts';
 import { raiseRunOrder } from '../store/slots.ts';
 import type { ControllerArchive } from './controller.ts';
+import { RunGroups } from './run-groups.ts';
 
 /** Payloads deleted by one statement: each may be megabytes. */
 const SWEEP_BATCH = 100;
@@ -17,10 +18,14 @@ export function createPostgresArchive(
   { pool, reach }: Pick<Database, 'pool' | 'reach'>,
   leadership: Leadership,
 ): ControllerArchive {
+  const groups = new RunGroups({
+    one: (run) => leadership.during((term) => archiveRun(pool, run, term)),
+    together: (runs) => leadership.during((term) => archiveTogether(pool, runs, term)),
+  });
   return {
     reach,
     beginTerm: (signal) => leadership.begin(signal),
-    archive: (run) => leadership.during((term) => archiveRun(pool, run, term)),
+    archive: (run) => groups.archive(run),
     findReading: (reference) => findReading(pool, reference),
     findOwner: (forge, prefixes) => findForgeOwner(pool, forge, prefixes),
     findCustomerOfRun: (runId) => findCustomerOfRun(pool, runId),

@@ -1,12 +1,13 @@
-import { type FragmentSqlToken, sql } from 'slonik';
+import { type FragmentSqlToken, type QuerySqlToken, sql } from 'slonik';
 import { z } from 'zod';
-import { RUN_STATUSES } from '../domain/phase.ts';
+import { PHASES, type Phase, RUN_STATUSES } from '../domain/phase.ts';
 import type { ArchivableRun } from '../domain/run.ts';
 import { SESSION_OUTCOMES, SESSION_STATES } from '../domain/session.ts';
 import { sessionSubject } from '../domain/slot.ts';
 import { placeOf } from './archive-decision.ts';
 import type { Connection } from './database.ts';
-import { executionsOf, inSlot } from './executions-table.ts';
+import { executionsOf } from './executions-table.ts';
+import { byteaOf, ofOneParameter } from './one-parameter.ts';
 
 const session = z.object({
   id: z.string(),
@@ -76,63 +77,110 @@ const archiveState = z.object({
   payloadKept: z.boolean(),
 });
 
+const foundState = archiveState.extend({ position: z.number() });
+
 /** All that decides what becomes of a run, as of one moment. */
 export type ArchiveState = z.infer<typeof archiveState>;
 export type SessionRow = z.infer<typeof session>;
 
-/** Reads everything the decision needs in one statement; the slot's lock must be held. */
-export function getArchiveState(connection: Connection, run: ArchivableRun): Promise<ArchiveState> {
-  const { customerId, repository } = run;
-  const order = placeOf(run) ?? null;
-  const table = executionsOf(run.phase);
-  const ofSlot = sql.fragment`e.customer_id = ${customerId} AND e.repository_id = (SELECT id FROM repository) AND ${inSlot(run)}`;
-  const ofSubject = sql.fragment`
-    s.customer_id = ${customerId} AND s.repository_id = (SELECT id FROM repository) AND s.subject = ${sessionSubject(run)}`;
-  return connection.one(sql.prepared(`get_archive_state.${run.phase}${variantOf(run)}`, archiveState)`
-    WITH repository AS (
-      SELECT id, last_activity_at < now() - interval '1 minute' AS stale
-      FROM repositories
-      WHERE customer_id = ${customerId} AND forge_type = ${repository.forge}
-        AND namespace = ${repository.namespace} AND name = ${repository.name}
-    ), own AS (
-      ${ownRow(run)}
-    )
+/** A kind of slot: it decides which table is read, by which index. */
+type Variant = Phase | 'scan_by_issue';
+
+/**
+ * Reads everything the decisions need, by one statement for each kind of slot; the locks of all slots must be held.
+ * @returns each run with its state, in their order
+ */
+export async function getArchiveStates(
+  connection: Connection,
+  runs: readonly ArchivableRun[],
+): Promise<readonly { readonly run: ArchivableRun; readonly state: ArchiveState }[]> {
+  const asked = Map.groupBy(runs.map(askOf), ({ variant }) => variant);
+  const found = await Promise.all(
+    [...asked].map(([variant, asks]) => connection.any(STATEMENTS[variant](JSON.stringify(asks)))),
+  );
+  const byPosition = new Map(found.flat().map((state) => [state.position, state]));
+  return runs.map((run, position) => {
+    const state = byPosition.get(position);
+    if (state === undefined) throw new Error(`nothing was read for run ${run.runId}`);
+    return { run, state };
+  });
+}
+
+/** A row of the statement's `r`; what is absent is null there. */
+function askOf(run: ArchivableRun, position: number) {
+  const { repository, customerId } = run;
+  return {
+    variant: variantOf(run),
+    position,
+    run_id: run.runId,
+    customer_id: customerId,
+    forge: repository.forge,
+    namespace: repository.namespace,
+    name: repository.name,
+    slot: run.slot,
+    subject: sessionSubject(run),
+    session_id: run.sessionId,
+    place: placeOf(run),
+    status: run.status,
+    sha256: byteaOf(run.sha256),
+    issue_number: run.issueNumber,
+    commit_sha: run.commitSha,
+    branch: run.branch,
+    pipeline_run_id: run.pipelineRunId,
+    started_at: run.startedAt,
+    completed_at: run.completedAt,
+    error_message: run.errorMessage,
+  };
+}
+
+function variantOf(run: ArchivableRun): Variant {
+  return run.phase === 'scan' && run.commitSha === undefined ? 'scan_by_issue' : run.phase;
+}
+
+function makeStatement(variant: Variant): (asks: string) => QuerySqlToken<typeof foundState> {
+  const phase = variant === 'scan_by_issue' ? 'scan' : variant;
+  const table = executionsOf(phase);
+  // LATERAL and OFFSET 0: looked up for each run, through the index, however many rows there are in all.
+  return ofOneParameter(sql.prepared(`get_archive_states.${variant}`, foundState)`
     SELECT
+      r.position,
       database_incarnation() AS incarnation,
       now() AS now,
       (SELECT epoch FROM leadership) AS epoch,
-      (SELECT to_jsonb(r) FROM repository r) AS repository,
-      (SELECT to_jsonb(o) FROM own o) AS own,
+      to_jsonb(repository) AS repository,
+      (
+        SELECT to_jsonb(own) FROM (${ownRow(phase)}) AS own
+      ) AS own,
       (
         SELECT jsonb_build_object(
-          'mine', d.customer_id = ${customerId} AND d.phase = ${run.phase},
-          'equal', d.status = ${run.status} AND d.sha256 = decode(${run.sha256}, 'hex'),
+          'mine', d.customer_id = r.customer_id AND d.phase = ${sql.literalValue(phase)},
+          'equal', d.status = r.status AND d.sha256 = r.sha256,
           'executionId', d.execution_id,
           'order', (SELECT e.run_order FROM ${table} e WHERE e.id = d.execution_id),
           'committedAt', d.created_at,
           'session', (SELECT ${sessionJson} FROM sessions s JOIN ${table} e ON e.session_id = s.id WHERE e.id = d.execution_id)
         )
         FROM duplicate_runs d
-        WHERE d.run_id = ${run.runId}
+        WHERE d.run_id = r.run_id
       ) AS alias,
       (
-        SELECT jsonb_build_object('reason', reason, 'createdAt', created_at)
-        FROM run_tombstones
-        WHERE run_id = ${run.runId} AND customer_id = ${customerId}
+        SELECT jsonb_build_object('reason', t.reason, 'createdAt', t.created_at)
+        FROM run_tombstones t
+        WHERE t.run_id = r.run_id AND t.customer_id = r.customer_id
       ) AS "runTombstone",
       (
-        SELECT jsonb_build_object('upToOrder', up_to_order, 'createdAt', created_at)
-        FROM slot_tombstones
-        WHERE customer_id = ${customerId} AND slot = ${run.slot}
+        SELECT jsonb_build_object('upToOrder', t.up_to_order, 'createdAt', t.created_at)
+        FROM slot_tombstones t
+        WHERE t.customer_id = r.customer_id AND t.slot = r.slot
       ) AS "slotTombstone",
       (
-        SELECT ${neighbourJson(run)} FROM ${table} e
-        WHERE ${ofSlot} AND e.run_order <= coalesce(${order}::bigint, 9223372036854775807)
+        SELECT ${neighbourJson} FROM ${table} e
+        WHERE ${ofSlot(variant)} AND e.run_order <= coalesce(r.place, 9223372036854775807)
         ORDER BY e.run_order DESC LIMIT 1
       ) AS before,
       (
-        SELECT ${neighbourJson(run)} FROM ${table} e
-        WHERE ${ofSlot} AND e.run_order > ${order}::bigint
+        SELECT ${neighbourJson} FROM ${table} e
+        WHERE ${ofSlot(variant)} AND e.run_order > r.place
         ORDER BY e.run_order LIMIT 1
       ) AS after,
       (
@@ -141,74 +189,97 @@ export function getArchiveState(connection: Connection, run: ArchivableRun): Pro
       ) AS "openSession",
       (
         SELECT ${sessionJson} FROM sessions s
-        WHERE ${ofSubject} AND s.status NOT IN ('pending', 'active') AND s.last_run_order > ${order}::bigint
+        WHERE ${ofSubject} AND s.status NOT IN ('pending', 'active') AND s.last_run_order > r.place
         ORDER BY s.last_run_order LIMIT 1
       ) AS "closedSession",
       (
         SELECT ${sessionJson} FROM sessions s
-        WHERE s.id = ${run.sessionId ?? null}::uuid AND s.customer_id = ${customerId}
+        WHERE s.id = r.session_id AND s.customer_id = r.customer_id
       ) AS "namedSession",
-      ${run.phase === 'mitigation' ? firstValidation(run, ofSubject) : sql.fragment`NULL`} AS "firstValidationAt",
-      EXISTS (
-        SELECT FROM payloads WHERE customer_id = ${customerId} AND sha256 = decode(${run.sha256}, 'hex')
-      ) AS "payloadKept"
+      ${phase === 'mitigation' ? firstValidation : sql.fragment`NULL`} AS "firstValidationAt",
+      -- Not EXISTS, which may be answered from a list of all payloads.
+      (
+        SELECT true FROM payloads p WHERE p.customer_id = r.customer_id AND p.sha256 = r.sha256
+      ) IS TRUE AS "payloadKept"
+    FROM jsonb_to_recordset(${''}::jsonb) AS r (
+      position integer, run_id uuid, customer_id uuid, forge text, namespace text, name text, slot text, subject text,
+      session_id uuid, place bigint, status text, sha256 bytea, issue_number bigint, commit_sha text, branch text,
+      pipeline_run_id text, started_at timestamptz, completed_at timestamptz, error_message text
+    )
+    LEFT JOIN LATERAL (
+      SELECT id, last_activity_at < now() - interval '1 minute' AS stale
+      FROM repositories
+      WHERE customer_id = r.customer_id AND forge_type = r.forge AND namespace = r.namespace AND name = r.name
+      OFFSET 0
+    ) AS repository ON true
   `);
 }
 
+function ofSlot(variant: Variant): FragmentSqlToken {
+  return sql.fragment`e.customer_id = r.customer_id AND e.repository_id = repository.id AND ${SLOT_COLUMNS[variant]}`;
+}
+
+const SLOT_COLUMNS: Readonly<Record<Variant, FragmentSqlToken>> = {
+  scan: sql.fragment`e.commit_sha = r.commit_sha`,
+  scan_by_issue: sql.fragment`e.commit_sha IS NULL AND e.issue_number = r.issue_number`,
+  validation: sql.fragment`e.issue_number = r.issue_number`,
+  mitigation: sql.fragment`e.issue_number = r.issue_number`,
+};
+
+const ofSubject = sql.fragment`
+  s.customer_id = r.customer_id AND s.repository_id = repository.id AND s.subject = r.subject`;
+
+const sessionJson = sql.fragment`jsonb_build_object(
+  'id', s.id, 'status', s.status, 'outcome', s.outcome, 'lastRunOrder', s.last_run_order
+)`;
+
+const saysTheSame = sql.fragment`e.status = r.status
+  AND e.sha256 = r.sha256
+  AND e.commit_sha IS NOT DISTINCT FROM r.commit_sha
+  AND e.branch IS NOT DISTINCT FROM r.branch
+  AND e.pipeline_run_id IS NOT DISTINCT FROM r.pipeline_run_id`;
+
+const neighbourJson = sql.fragment`jsonb_build_object(
+  'id', e.id,
+  'order', e.run_order,
+  'equal', ${saysTheSame} AND e.data_dropped_at IS NULL,
+  'committedAt', e.updated_at,
+  'session', (SELECT ${sessionJson} FROM sessions s WHERE s.id = e.session_id)
+)`;
+
 /** As JSON, so that it comes with its microseconds, like the other times. */
-function firstValidation(run: ArchivableRun, ofSubject: FragmentSqlToken): FragmentSqlToken {
-  return sql.fragment`(
-    SELECT to_jsonb(min(e.created_at)) FROM validation_executions e
-    WHERE e.customer_id = ${run.customerId} AND e.session_id = coalesce(
-      ${run.sessionId ?? null}::uuid,
-      (SELECT s.id FROM sessions s WHERE ${ofSubject} AND s.status IN ('pending', 'active'))
-    )
-  )`;
-}
+const firstValidation = sql.fragment`(
+  SELECT to_jsonb(min(e.created_at)) FROM validation_executions e
+  WHERE e.customer_id = r.customer_id AND e.session_id = coalesce(
+    r.session_id,
+    (SELECT s.id FROM sessions s WHERE ${ofSubject} AND s.status IN ('pending', 'active'))
+  )
+)`;
 
-/** A scan without a commit is looked for by its issue: another statement. */
-function variantOf(run: ArchivableRun): string {
-  return run.phase === 'scan' && run.commitSha === undefined ? '_by_issue' : '';
-}
-
-function ownRow(run: ArchivableRun): FragmentSqlToken {
-  const tables = (['scan', 'validation', 'mitigation'] as const).map(
+/** The row with the run's id, in whatever table it is. */
+function ownRow(ofRun: Phase): FragmentSqlToken {
+  const tables = PHASES.map(
     (phase) => sql.fragment`
       SELECT
-        e.customer_id = ${run.customerId} AND ${phase} = ${run.phase} AS mine,
-        ${saysTheSame(run)}
-          AND e.started_at IS NOT DISTINCT FROM ${run.startedAt ?? null}::timestamptz
-          AND e.completed_at IS NOT DISTINCT FROM ${run.completedAt ?? null}::timestamptz
-          AND e.error_message IS NOT DISTINCT FROM ${run.errorMessage ?? null} AS equal,
+        e.customer_id = r.customer_id AND ${sql.literalValue(phase)} = ${sql.literalValue(ofRun)} AS mine,
+        ${saysTheSame}
+          AND e.started_at IS NOT DISTINCT FROM r.started_at
+          AND e.completed_at IS NOT DISTINCT FROM r.completed_at
+          AND e.error_message IS NOT DISTINCT FROM r.error_message AS equal,
         e.run_order AS "order",
         e.status,
         encode(e.sha256, 'hex') AS sha256,
         e.updated_at AS "committedAt",
         (SELECT ${sessionJson} FROM sessions s WHERE s.id = e.session_id) AS session
       FROM ${executionsOf(phase)} e
-      WHERE e.id = ${run.runId}`,
+      WHERE e.id = r.run_id`,
   );
   return sql.fragment`${sql.join(tables, sql.fragment` UNION ALL `)}`;
 }
 
-function neighbourJson(run: ArchivableRun): FragmentSqlToken {
-  return sql.fragment`jsonb_build_object(
-    'id', e.id,
-    'order', e.run_order,
-    'equal', ${saysTheSame(run)} AND e.data_dropped_at IS NULL,
-    'committedAt', e.updated_at,
-    'session', (SELECT ${sessionJson} FROM sessions s WHERE s.id = e.session_id)
-  )`;
-}
-
-function saysTheSame(run: ArchivableRun): FragmentSqlToken {
-  return sql.fragment`e.status = ${run.status}
-    AND e.sha256 = decode(${run.sha256}, 'hex')
-    AND e.commit_sha IS NOT DISTINCT FROM ${run.commitSha ?? null}
-    AND e.branch IS NOT DISTINCT FROM ${run.branch ?? null}
-    AND e.pipeline_run_id IS NOT DISTINCT FROM ${run.pipelineRunId ?? null}`;
-}
-
-const sessionJson = sql.fragment`jsonb_build_object(
-  'id', s.id, 'status', s.status, 'outcome', s.outcome, 'lastRunOrder', s.last_run_order
-)`;
+const STATEMENTS = {
+  scan: makeStatement('scan'),
+  scan_by_issue: makeStatement('scan_by_issue'),
+  validation: makeStatement('validation'),
+  mitigation: makeStatement('mitigation'),
+};

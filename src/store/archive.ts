@@ -1,11 +1,6 @@
-import type { ArchivableRun, ArchivedRun, ArchiveOutcome, RejectedRun } from '../domain/run.ts';
-import {
-  type ArchiveDecision,
-  decideArchive,
-  type FoundDecision,
-  type WriteDecision,
-} from './archive-decision.ts';
-import { type ArchiveState, getArchiveState } from './archive-state.ts';
+import type { ArchivableRun, ArchivedRun, ArchiveOutcome, CommittedRun, RejectedRun } from '../domain/run.ts';
+import { type ArchiveDecision, decideArchive, type WriteDecision } from './archive-decision.ts';
+import { type ArchiveState, getArchiveStates } from './archive-state.ts';
 import { committedRunOf } from './committed-runs.ts';
 import type { Connection } from './database.ts';
 import { toDatabaseError } from './errors.ts';
@@ -13,8 +8,8 @@ import { holdTerm, requireTerm, type Term } from './leadership.ts';
 import { quarantineRun } from './quarantine.ts';
 import { touchRepository } from './repositories.ts';
 import { insertDuplicate, insertTombstone, notifyCommitted, recordRun } from './run-records.ts';
-import { planSessionWrite, writeRun } from './run-writes.ts';
-import { drawRunOrder, lockSlot } from './slots.ts';
+import { planSessionWrite, type RunWrite, writeRuns } from './run-writes.ts';
+import { drawRunOrder, lockSlot, tryLockSlots } from './slots.ts';
 
 /**
  * Turns a run into rows, in one transaction: its repository, its execution, its session with the steps
@@ -28,7 +23,12 @@ import { drawRunOrder, lockSlot } from './slots.ts';
  */
 export async function archiveRun(pool: Connection, run: ArchivableRun, term?: Term): Promise<ArchiveOutcome> {
   try {
-    return await pool.transaction((transaction) => archiveIn(transaction, run, term));
+    return await pool.transaction(async (transaction) => {
+      await lockSlot(transaction, run, term?.epoch);
+      const [outcome] = await archiveIn(transaction, [run], term);
+      if (outcome === undefined) throw new Error(`nothing became of run ${run.runId}`);
+      return outcome;
+    });
   } catch (error) {
     const failure = toDatabaseError(error);
     if (failure.kind !== 'content') throw failure;
@@ -39,35 +39,108 @@ export async function archiveRun(pool: Connection, run: ArchivableRun, term?: Te
   }
 }
 
+/**
+ * Turns runs into rows as {@link archiveRun} does, all in one transaction, which costs little more than one run's. It never
+ * waits for a slot, so that nobody who holds one holds up the others.
+ * @param runs no two of one slot or of one session
+ * @returns what became of each; undefined for those that are to be archived by themselves, of which nothing was written:
+ *   where their slot was locked, or, of all of them, where Postgres refused what one of them would have written
+ * @throws DatabaseError when it could not be done now; StaleLeaderError when the term is over
+ */
+export async function archiveTogether(
+  pool: Connection,
+  runs: readonly ArchivableRun[],
+  term?: Term,
+): Promise<readonly (ArchiveOutcome | undefined)[]> {
+  try {
+    return await pool.transaction((transaction) => archiveUnlocked(transaction, runs, term));
+  } catch (error) {
+    const failure = toDatabaseError(error);
+    if (failure.kind === 'unavailable' || failure.kind === 'stale_leader') throw failure;
+    return runs.map(() => undefined);
+  }
+}
+
+async function archiveUnlocked(
+  transaction: Connection,
+  runs: readonly ArchivableRun[],
+  term: Term | undefined,
+): Promise<readonly (ArchiveOutcome | undefined)[]> {
+  const locked = await tryLockSlots(transaction, runs, term?.epoch);
+  const outcomes = await archiveIn(transaction, locked, term);
+  const outcomeOf = new Map(locked.map((run, index) => [run, outcomes[index]]));
+  return runs.map((run) => outcomeOf.get(run));
+}
+
+/** The slots are locked. @returns what became of each, in their order */
 async function archiveIn(
   transaction: Connection,
-  run: ArchivableRun,
+  runs: readonly ArchivableRun[],
   term: Term | undefined,
-): Promise<ArchivedRun | RejectedRun> {
-  await lockSlot(transaction, run, term?.epoch);
-  const state = await getArchiveState(transaction, run);
-  if (term !== undefined) requireTerm(term, state);
-  return carryOut(transaction, run, state, decideArchive(run, state));
+): Promise<readonly (ArchivedRun | RejectedRun)[]> {
+  const states = await getArchiveStates(transaction, runs);
+  const decided = states.map(({ run, state }) => {
+    if (term !== undefined) requireTerm(term, state);
+    return { run, state, decision: decideArchive(run, state) };
+  });
+  return carryOut(transaction, decided);
 }
 
+interface Decided<Decision = ArchiveDecision> {
+  readonly run: ArchivableRun;
+  readonly state: ArchiveState;
+  readonly decision: Decision;
+}
+
+/** @returns what became of each, in their order */
 async function carryOut(
   transaction: Connection,
-  run: ArchivableRun,
-  state: ArchiveState,
-  decision: ArchiveDecision,
-): Promise<ArchivedRun | RejectedRun> {
-  if ('dataFrom' in decision) return write(transaction, run, state, decision);
-  if ('executionId' in decision) return note(transaction, run, state, decision);
-  await notifyCommitted(transaction, committedRunOf(run, decision.disposition));
-  return decision;
+  decided: readonly Decided[],
+): Promise<readonly (ArchivedRun | RejectedRun)[]> {
+  const writes: PlannedWrite[] = [];
+  const told: CommittedRun[] = [];
+  const outcomes: (ArchivedRun | RejectedRun)[] = [];
+  for (const { run, state, decision } of decided) {
+    if ('dataFrom' in decision) {
+      const planned = await planWrite(transaction, { run, state, decision });
+      writes.push({ ...planned, index: outcomes.length });
+      outcomes.push(planned.archived);
+    } else if ('executionId' in decision) {
+      const archived = archivedOf(run, state, {
+        ...decision,
+        session: decision.session && { id: decision.session.id, state: decision.session.status },
+      });
+      const committed = committedRunOf(run, archived.disposition, archived);
+      if (decision.isNew) await note(transaction, run, committed);
+      else told.push(committed);
+      outcomes.push(archived);
+    } else {
+      told.push(committedRunOf(run, decision.disposition));
+      outcomes.push(decision);
+    }
+  }
+  const transitions = await writeRuns(
+    transaction,
+    writes.map(({ write }) => write),
+  );
+  for (const [place, { index, archived }] of writes.entries())
+    outcomes[index] = { ...archived, transitions: transitions[place] ?? [] };
+  if (told.length > 0) await notifyCommitted(transaction, told);
+  return outcomes;
 }
 
-async function write(
+interface PlannedWrite {
+  /** What it will have come to, but for its transitions. */
+  readonly archived: ArchivedRun;
+  readonly write: RunWrite;
+  /** Of its outcome. */
+  readonly index: number;
+}
+
+async function planWrite(
   transaction: Connection,
-  run: ArchivableRun,
-  state: ArchiveState,
-  decision: WriteDecision,
-): Promise<ArchivedRun> {
+  { run, state, decision }: Decided<WriteDecision>,
+): Promise<Omit<PlannedWrite, 'index'>> {
   const { repository, now: committedAt } = state;
   const repositoryId =
     repository === null || repository.stale ? await touchRepository(transaction, run) : repository.id;
@@ -82,8 +155,10 @@ async function write(
     session: session && { id: session.id, state: session.state },
   });
   const committed = committedRunOf(run, disposition, archived);
-  const transitions = await writeRun(transaction, { run, repositoryId, order, session, dataFrom, committed });
-  return { ...archived, transitions, ...timeToFix(decision, state, committedAt) };
+  return {
+    archived: { ...archived, ...timeToFix(decision, state, committedAt) },
+    write: { run, repositoryId, order, session, dataFrom, committed },
+  };
 }
 
 /** How long the work took that this run brought to its end, counted from its first validation. */
@@ -97,34 +172,32 @@ function timeToFix(
   return { secondsToFix: Math.max(0, Date.parse(committedAt) - Date.parse(firstValidationAt)) / 1000 };
 }
 
-/** Notes, the first time, why there is no row; says it to whoever waits each time. */
-async function note(
-  transaction: Connection,
-  run: ArchivableRun,
-  state: ArchiveState,
-  { isNew, session, ...found }: FoundDecision,
-): Promise<ArchivedRun> {
-  const archived = archivedOf(run, state, {
-    ...found,
-    session: session && { id: session.id, state: session.status },
-  });
-  const committed = committedRunOf(run, archived.disposition, archived);
-  if (!isNew) {
-    await notifyCommitted(transaction, committed);
-    return archived;
-  }
-  if (archived.disposition === 'duplicate') await insertDuplicate(transaction, run, archived.executionId);
+/** Notes, the first time, why a run has no row. */
+async function note(transaction: Connection, run: ArchivableRun, committed: CommittedRun): Promise<void> {
+  const { disposition, executionId } = committed;
+  if (disposition === 'duplicate' && executionId !== undefined)
+    await insertDuplicate(transaction, run, executionId);
   else await insertTombstone(transaction, run);
   await recordRun(transaction, { run, committed });
-  return archived;
 }
 
 interface Outcome extends Pick<ArchivedRun, 'disposition' | 'executionId' | 'committedAt' | 'order'> {
   readonly session: ArchivedRun['session'] | null | undefined;
 }
 
-function archivedOf(run: ArchivableRun, state: ArchiveState, { session, ...found }: Outcome): ArchivedRun {
-  const { sha256 } = run;
-  const { incarnation } = state;
-  return { ...found, sha256, incarnation, transitions: [], ...(session && { session }) };
+function archivedOf(
+  run: ArchivableRun,
+  { incarnation }: ArchiveState,
+  { disposition, executionId, committedAt, order, session }: Outcome,
+): ArchivedRun {
+  return {
+    disposition,
+    executionId,
+    committedAt,
+    sha256: run.sha256,
+    incarnation,
+    transitions: [],
+    ...(order !== undefined && { order }),
+    ...(session && { session }),
+  };
 }

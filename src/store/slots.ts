@@ -13,14 +13,40 @@ const drawn = z.object({ order: z.number() });
  */
 export async function lockSlot(
   connection: Connection,
-  { customerId, slot }: Pick<ArchivableRun, 'customerId' | 'slot'>,
+  slot: Pick<ArchivableRun, 'customerId' | 'slot'>,
   epoch?: number,
 ): Promise<void> {
   await connection.one(sql.prepared('lock_slot', nothing)`
     SELECT FROM
       pg_advisory_xact_lock_shared(${EPOCH_LOCKS}, ${epoch ?? null}::integer),
-      pg_advisory_xact_lock(hashtextextended(${`${customerId} ${slot}`}, 0))
+      pg_advisory_xact_lock(hashtextextended(${lockKey(slot)}, 0))
   `);
+}
+
+function lockKey({ customerId, slot }: Pick<ArchivableRun, 'customerId' | 'slot'>): string {
+  return `${customerId} ${slot}`;
+}
+
+const lockedSlot = z.object({ position: z.number() });
+
+/**
+ * Locks, as {@link lockSlot} does, those of the runs' slots that nobody else works on, and waits for none.
+ * @returns the runs whose slots are locked, in their order
+ */
+export async function tryLockSlots(
+  connection: Connection,
+  runs: readonly ArchivableRun[],
+  epoch?: number,
+): Promise<readonly ArchivableRun[]> {
+  const locked = await connection.any(sql.prepared('try_lock_slots', lockedSlot)`
+    SELECT key.position
+    FROM
+      pg_advisory_xact_lock_shared(${EPOCH_LOCKS}, ${epoch ?? null}::integer),
+      unnest(${sql.array(runs.map(lockKey), 'text')}) WITH ORDINALITY AS key (slot, position)
+    WHERE pg_try_advisory_xact_lock(hashtextextended(key.slot, 0))
+  `);
+  const positions = new Set(locked.map(({ position }) => position));
+  return runs.filter((_, index) => positions.has(index + 1));
 }
 
 /** The next place, after every one that was given before. */

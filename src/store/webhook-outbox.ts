@@ -1,5 +1,4 @@
 import { type FragmentSqlToken, sql } from 'slonik';
-import type { WebhookEvent } from '../domain/webhook-event.ts';
 
 /**
  * Goes as a CTE into the statement that makes something happen: writes the outbox, one row for each subscription that wants
@@ -45,16 +44,14 @@ export function enqueueSessionEvents(steps: FragmentSqlToken): FragmentSqlToken 
   return enqueueEvents(sessionEvents(steps));
 }
 
-/** The same for a run, which may have done something itself and moved its session as well. */
-export function enqueueRunEvents(
-  customerId: string,
-  event: WebhookEvent | undefined,
-  steps: FragmentSqlToken,
-): FragmentSqlToken {
+/**
+ * The same for runs, each of which may have done something itself and moved its session as well.
+ *
+ * @param events selects customer_id, event_id, event_type, subject and data (jsonb); rows without a type tell nothing
+ */
+export function enqueueRunEvents(events: FragmentSqlToken, steps: FragmentSqlToken): FragmentSqlToken {
   return enqueueEvents(sql.fragment`
-    SELECT
-      ${customerId}::uuid, ${event?.id ?? null}::text, ${event?.type ?? null}::text, ${event?.subject ?? null}::text,
-      ${event === undefined ? null : JSON.stringify(event.data)}::jsonb
+    ${events}
     UNION ALL
     ${sessionEvents(steps)}`);
 }

@@ -41,13 +41,13 @@ export const PLANTS: readonly Plant[] = [
     mutations: [
       {
         file: 'src/store/archive.ts',
-        find: 'return await pool.transaction((transaction) => archiveIn(',
-        replace: 'return await beforeCommit(pool, (transaction) => archiveIn(',
+        find: 'return await pool.transaction((transaction) => archiveUnlocked(',
+        replace: 'return await beforeCommit(pool, (transaction) => archiveUnlocked(',
       },
       {
         file: 'src/store/archive.ts',
-        find: 'async function archiveIn(',
-        replace: `${BEFORE_COMMIT}\nasync function archiveIn(`,
+        find: 'async function archiveUnlocked(',
+        replace: `${BEFORE_COMMIT}\nasync function archiveUnlocked(`,
       },
     ],
     faults: ['reset-postgres'],

@@ -137,6 +137,10 @@ function cutBefore(pool: Connection, nth: number): Connection {
         };
         return body({
           ...transaction,
+          any: async (query) => {
+            await cut();
+            return transaction.any(query);
+          },
           one: async (query) => {
             await cut();
             return transaction.one(query);

@@ -15,7 +15,7 @@ import {
   rotateApiKey,
   touchApiKeys,
 } from '../../../src/store/api-keys.ts';
-import { archiveRun } from '../../../src/store/archive.ts';
+import { archiveRun, archiveTogether } from '../../../src/store/archive.ts';
 import { listCommittedRuns } from '../../../src/store/committed-runs.ts';
 import { findCustomer, findCustomerByName, listCustomers } from '../../../src/store/customers.ts';
 import { lockTenant } from '../../../src/store/customers.ts';
@@ -277,8 +277,9 @@ async function callArchive(pool: Connection, customerId: string): Promise<void> 
     deleted.slot,
   ]);
   await archiveRun(pool, deleted);
+  await archiveTogether(pool, [makeRun({ customerId, issueNumber: 100 })]);
   await lockTenant(pool, 'acme');
-  await notifyCommitted(pool, { ...deleted, disposition: 'unchanged' });
+  await notifyCommitted(pool, [{ ...deleted, disposition: 'unchanged' }]);
 }
 
 /** 1,000,000 executions in few slots, with their sessions, and 10,000 rows in the other tables that grow. */
