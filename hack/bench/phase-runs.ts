@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ResourceDefinition } from '../../src/kube/resource.ts';
 import { PHASE_RUNS, type PhaseRun } from '../../src/resources/phase-run.ts';
 import { atOnce } from './at-once.ts';
 import { type BenchRun, makeBenchRun } from './bench-run.ts';
@@ -18,20 +19,32 @@ export function createRuns(stack: BenchStack, above = 0): (count: number) => Ben
   return (count) => Array.from({ length: count }, () => makeBenchRun(stack, nextBody(PAYLOAD_BYTES)));
 }
 
-/** Creates a PhaseRun. */
-export async function createPhaseRun(stack: BenchStack, { draft }: BenchRun): Promise<void> {
+/** Creates a PhaseRun, or the like of one: here and below `kind` may be its twin. */
+export async function createPhaseRun(
+  stack: BenchStack,
+  { draft }: BenchRun,
+  kind: ResourceDefinition = PHASE_RUNS,
+): Promise<void> {
   const { metadata, spec } = draft;
-  await stack.kubernetes.resource<PhaseRun>(PHASE_RUNS).create({ metadata, spec });
+  await stack.kubernetes.resource<PhaseRun>(kind).create({ metadata, spec });
 }
 
-export function createPhaseRuns(stack: BenchStack, runs: readonly BenchRun[]): Promise<void> {
+export function createPhaseRuns(
+  stack: BenchStack,
+  runs: readonly BenchRun[],
+  kind?: ResourceDefinition,
+): Promise<void> {
   const { signal } = stack;
-  return atOnce(runs, { concurrency: CALLERS, signal }, (run) => createPhaseRun(stack, run));
+  return atOnce(runs, { concurrency: CALLERS, signal }, (run) => createPhaseRun(stack, run, kind));
 }
 
 /** Deletes PhaseRuns that are archived. */
-export function deletePhaseRuns(stack: BenchStack, runs: readonly BenchRun[]): Promise<void> {
-  const phaseRuns = stack.kubernetes.resource<PhaseRun>(PHASE_RUNS);
+export function deletePhaseRuns(
+  stack: BenchStack,
+  runs: readonly BenchRun[],
+  kind: ResourceDefinition = PHASE_RUNS,
+): Promise<void> {
+  const phaseRuns = stack.kubernetes.resource<PhaseRun>(kind);
   const { signal } = stack;
   return atOnce(runs, { concurrency: CALLERS, signal }, ({ draft }) => phaseRuns.delete(draft.metadata));
 }
@@ -51,10 +64,11 @@ export async function drain(
   stack: BenchStack,
   runs: readonly BenchRun[],
   start = () => stack.start('controller'),
+  kind: ResourceDefinition = PHASE_RUNS,
 ): Promise<Drain> {
   await using rows = await hearCommittedRows(stack.databaseUrl);
   const controller = await start();
-  const { first, last, settled } = await archivedTimes(stack, runs, rows);
+  const { first, last, settled } = await archivedTimes(stack, runs, rows, kind);
   return {
     controller,
     rowsPerSecond: (1000 * (runs.length - 1)) / (last - first),
@@ -63,11 +77,15 @@ export async function drain(
 }
 
 /** Creates PhaseRuns in a closed loop of {@link CALLERS} while a controller runs; runs a second until all are archived. */
-export async function sustain(stack: BenchStack, runs: readonly BenchRun[]): Promise<number> {
+export async function sustain(
+  stack: BenchStack,
+  runs: readonly BenchRun[],
+  kind: ResourceDefinition = PHASE_RUNS,
+): Promise<number> {
   await using rows = await hearCommittedRows(stack.databaseUrl);
   const startedAt = performance.now();
-  await createPhaseRuns(stack, runs);
-  const { settled } = await archivedTimes(stack, runs, rows);
+  await createPhaseRuns(stack, runs, kind);
+  const { settled } = await archivedTimes(stack, runs, rows, kind);
   return (1000 * runs.length) / (settled - startedAt);
 }
 
@@ -95,13 +113,14 @@ async function archivedTimes(
   stack: BenchStack,
   runs: readonly BenchRun[],
   rows: CommittedRows,
+  kind: ResourceDefinition,
 ): Promise<{ readonly first: number; readonly last: number; readonly settled: number }> {
   const runOf = new Map(runs.map((run) => [run.runId, run]));
   await rows.waitFor([...runOf.keys()], stack.signal);
   const times = [...rows.times].filter(([runId]) => runOf.has(runId));
   // Whoever has written a row writes its status before it takes the next run.
   const lastRows = times.slice(-2 * CALLERS).flatMap(([runId]) => runOf.get(runId) ?? []);
-  for (const run of lastRows) await untilArchived(stack, run);
+  for (const run of lastRows) await untilArchived(stack, run, kind);
   const settled = performance.now();
   return { first: times[0]?.[1] ?? Number.NaN, last: times.at(-1)?.[1] ?? Number.NaN, settled };
 }
@@ -112,8 +131,12 @@ const COUNT_AGAIN_MS = 200;
 const PATIENCE_MS = 120_000;
 const STATUS_TIMEOUT_MS = 30_000;
 
-async function untilArchived(stack: BenchStack, { draft }: BenchRun): Promise<void> {
-  const phaseRuns = stack.kubernetes.resource<PhaseRun>(PHASE_RUNS);
+async function untilArchived(
+  stack: BenchStack,
+  { draft }: BenchRun,
+  kind: ResourceDefinition,
+): Promise<void> {
+  const phaseRuns = stack.kubernetes.resource<PhaseRun>(kind);
   const deadline = performance.now() + STATUS_TIMEOUT_MS;
   while (!isArchived(await phaseRuns.get(draft.metadata))) {
     if (performance.now() > deadline) throw new Error(`${draft.metadata.name} is a row without a status`);
@@ -122,8 +145,12 @@ async function untilArchived(stack: BenchStack, { draft }: BenchRun): Promise<vo
 }
 
 /** @throws Error when a PhaseRun is there that is not archived, or there are not so many */
-export async function requireArchived(stack: BenchStack, count: number): Promise<void> {
-  const all = await stack.kubernetes.resource<PhaseRun>(PHASE_RUNS).list();
+export async function requireArchived(
+  stack: BenchStack,
+  count: number,
+  kind: ResourceDefinition = PHASE_RUNS,
+): Promise<void> {
+  const all = await stack.kubernetes.resource<PhaseRun>(kind).list();
   const archived = all.filter(isArchived).length;
   if (archived !== count || all.length !== count)
     throw new Error(`of ${all.length} PhaseRuns ${archived} are archived: there should be ${count}`);

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { findFreePort } from '../../src/embedded/free-port.ts';
 import { startServer } from '../../src/embedded/server-process.ts';
 
-/** A role of the product, or the route that it is compared with, in a process of its own. */
+/** A role of the product, or what it is compared with, in a process of its own. */
 export interface RoleProcess {
   readonly url: string;
   readonly pid: number;
@@ -22,31 +22,41 @@ export interface RoleOptions {
   readonly kubeconfig: string;
   /** Variables of its environment beside those. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Arguments of Node in place of those that run the sources of the checkout. */
+  /** Program and arguments in place of those that run the sources of the checkout. */
   readonly command?: readonly string[];
 }
 
-/** What starts each, where it is told its port, and how it shows that it does its work. */
+/** What starts it, where it is told its port, and how it shows that it does its work. */
+export interface Role {
+  /** Also of its log. */
+  readonly name: string;
+  /** Program and arguments, by the checkout. */
+  readonly command: (product: string) => readonly string[];
+  readonly portVariable: string;
+  readonly path: string;
+  readonly shows: RegExp;
+}
+
 const ROLES = {
   api: {
-    command: (product: string) => [mainOf(product), 'api'],
+    command: (product: string) => [process.execPath, mainOf(product), 'api'],
     portVariable: 'PORT',
     path: '/readyz',
     shows: /"ok"/,
   },
   controller: {
-    command: (product: string) => [mainOf(product), 'controller'],
+    command: (product: string) => [process.execPath, mainOf(product), 'controller'],
     portVariable: 'METRICS_PORT',
     path: '/metrics',
     shows: /^leader_election_master_status\{.*\} 1$/m,
   },
   'bare-route': {
-    command: () => [fileURLToPath(new URL('bare-route.ts', import.meta.url))],
+    command: () => [process.execPath, fileURLToPath(new URL('bare-route.ts', import.meta.url))],
     portVariable: 'PORT',
     path: '/readyz',
     shows: /"ok"/,
   },
-} as const;
+} satisfies Record<string, Omit<Role, 'name'>>;
 
 export type RoleName = keyof typeof ROLES;
 
@@ -64,8 +74,9 @@ const BENCH_SETTINGS = {
  * Starts it and waits until it does its work.
  * @throws ServerStartError
  */
-export async function startRole(role: RoleName, options: RoleOptions): Promise<RoleProcess> {
-  const { command, portVariable, path, shows } = ROLES[role];
+export async function startRole(role: RoleName | Role, options: RoleOptions): Promise<RoleProcess> {
+  const { name, command, portVariable, path, shows } =
+    typeof role === 'string' ? { name: role, ...ROLES[role] } : role;
   const port = await findFreePort();
   const url = `http://127.0.0.1:${port}`;
   const environment = {
@@ -77,12 +88,11 @@ export async function startRole(role: RoleName, options: RoleOptions): Promise<R
   };
   const startedAt = performance.now();
   const server = await startServer({
-    name: role,
+    name,
     directory: options.directory,
     program: '/usr/bin/env',
     args: [
       ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
-      process.execPath,
       ...(options.command ?? command(options.product)),
     ],
     orphanSignal: 'KILL',

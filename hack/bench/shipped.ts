@@ -25,9 +25,15 @@ export async function ship(stack: BenchStack): Promise<Shipped> {
   await promisify(execFile)(join(THIS_PRODUCT, 'hack/image'), ['--out', app], { signal: stack.signal });
   const limits = await readMemoryLimits();
   const [, ...args] = readEntryPoint(app);
+  const command = (role: ShippedRole) => [
+    process.execPath,
+    `--max-old-space-size=${limits[role] / 2}`,
+    ...args,
+    role,
+  ];
   const done = opened.move();
   return {
-    start: (role) => stack.start(role, {}, [`--max-old-space-size=${limits[role] / 2}`, ...args, role]),
+    start: (role) => stack.start(role, {}, command(role)),
     [Symbol.asyncDispose]: () => done.disposeAsync(),
   };
 }

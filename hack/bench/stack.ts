@@ -13,7 +13,7 @@ import { createKubeClient, type KubeClient } from '../../src/kube/client.ts';
 import { parseManifests } from '../../src/kube/manifest.ts';
 import { createDatabase, type Database } from '../../src/store/database.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
-import { mainOf, type RoleName, type RoleProcess, startRole } from './role-process.ts';
+import { mainOf, type Role, type RoleName, type RoleProcess, startRole } from './role-process.ts';
 import { twinOf } from './twin-kind.ts';
 
 /** The product on servers of its own, which end with it. */
@@ -28,9 +28,9 @@ export interface BenchStack {
   readonly database: Database;
   /** Aborts when the benchmark is told to stop. */
   readonly signal: AbortSignal;
-  /** Starts a role, which ends with the stack if not before; from the sources unless `command` has other arguments for Node. */
+  /** Starts a role, which ends with the stack if not before; from the sources unless there is another `command`. */
   start(
-    role: RoleName,
+    role: RoleName | Role,
     settings?: Readonly<Record<string, string>>,
     command?: readonly string[],
   ): Promise<RoleProcess>;

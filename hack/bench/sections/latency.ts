@@ -1,14 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { PHASE_RUNS, type PhaseRun } from '../../../src/resources/phase-run.ts';
-import type { BenchRun } from '../bench-run.ts';
-import { hearCommittedRows } from '../committed-rows.ts';
 import type { Figure, Target } from '../figure.ts';
 import { storeFloors } from '../floors.ts';
 import { measure, quantile, summarise } from '../measure.ts';
 import { createBodies } from '../payload.ts';
-import { createPhaseRun, createRuns, isArchived } from '../phase-runs.ts';
+import { createRuns } from '../phase-runs.ts';
 import type { Section } from '../section.ts';
 import type { BenchStack } from '../stack.ts';
+import { createSteadily } from '../steady-creates.ts';
 
 /** PhaseRuns a second: what two cores can do with ease, and what they can just do, or cannot. */
 const RATES = [
@@ -29,21 +26,16 @@ export const latencySection: Section = {
     const nextRuns = createRuns(stack);
     await stack.start('controller');
     await stack.start('api');
-    await using rows = await hearCommittedRows(stack.databaseUrl);
-    using statuses = watchStatuses(stack);
     const [{ perSecond: ease }] = RATES;
     const figures = [await measureFloor(stack, ease)];
     await createSteadily(stack, nextRuns(3 * ease), ease);
     for (const { perSecond, targets } of RATES) {
       const runs = nextRuns(seconds * perSecond);
       onProgress(`${runs.length} PhaseRuns, ${perSecond} a second`);
-      const sent = await createSteadily(stack, runs, perSecond);
-      const ids = runs.map(({ runId }) => runId);
-      await rows.waitFor(ids, stack.signal);
-      await statuses.waitFor(ids);
+      const { toRow, toStatus } = await createSteadily(stack, runs, perSecond);
       figures.push(
-        ...quantiles(`create to row at ${perSecond}/s`, elapsed(sent, rows.times), targets),
-        ...quantiles(`create to status at ${perSecond}/s`, elapsed(sent, statuses.times), {}),
+        ...quantiles(`create to row at ${perSecond}/s`, toRow, targets),
+        ...quantiles(`create to status at ${perSecond}/s`, toStatus, {}),
       );
     }
     return { figures };
@@ -58,37 +50,6 @@ async function measureFloor(stack: BenchStack, perSecond: number): Promise<Figur
   for (const floor of storeFloors(stack, () => nextBody(PAYLOAD_BYTES)))
     value += summarise([await measure(floor, load, stack.signal)]).p50;
   return { name: '  bare create + bare transaction, p50', value, unit: 'ms' };
-}
-
-/**
- * Creates runs on schedule, whether or not those before are answered.
- * @returns `performance.now()` when each was sent, by run id
- */
-async function createSteadily(
-  stack: BenchStack,
-  runs: readonly BenchRun[],
-  perSecond: number,
-): Promise<ReadonlyMap<string, number>> {
-  const sent = new Map<string, number>();
-  const creating: Promise<void>[] = [];
-  const startedAt = performance.now();
-  for (const [index, run] of runs.entries()) {
-    const wait = startedAt + (1000 * index) / perSecond - performance.now();
-    if (wait > 0) await sleep(wait, undefined, { signal: stack.signal });
-    sent.set(run.runId, performance.now());
-    const created = createPhaseRun(stack, run);
-    // One that fails is told of at the end, and not before somebody waits for it.
-    created.catch(() => undefined);
-    creating.push(created);
-  }
-  await Promise.all(creating);
-  return sent;
-}
-
-/** Milliseconds, in ascending order. */
-function elapsed(sent: ReadonlyMap<string, number>, seen: ReadonlyMap<string, number>): number[] {
-  const times = [...sent].map(([runId, at]) => (seen.get(runId) ?? Number.NaN) - at);
-  return times.toSorted((a, b) => a - b);
 }
 
 function quantiles(
@@ -106,50 +67,4 @@ function quantiles(
       ...(target !== undefined && { target }),
     };
   });
-}
-
-interface Statuses extends Disposable {
-  /** `performance.now()` when a run was first seen to be archived, by run id. */
-  readonly times: ReadonlyMap<string, number>;
-  /** @throws Error when not all are archived in half a minute, and what ended the watch */
-  waitFor(runIds: readonly string[]): Promise<void>;
-}
-
-const WATCH_SECONDS = 600;
-const PATIENCE_MS = 30_000;
-
-function watchStatuses({ kubernetes, signal }: BenchStack): Statuses {
-  const times = new Map<string, number>();
-  const stopping = new AbortController();
-  const watching = watch();
-  // Told to whoever waits.
-  watching.catch(() => undefined);
-  /** The server cuts watches now and then; the next one goes on where the last one ended. */
-  async function watch(): Promise<never> {
-    const phaseRuns = kubernetes.resource<PhaseRun>(PHASE_RUNS);
-    const options = {
-      timeoutSeconds: WATCH_SECONDS,
-      silenceMs: 1000 * WATCH_SECONDS,
-      signal: AbortSignal.any([signal, stopping.signal]),
-    };
-    for (let resourceVersion: string | undefined; ; ) {
-      for await (const { type, object } of phaseRuns.watch({ ...options, resourceVersion })) {
-        ({ resourceVersion } = object.metadata);
-        const { runId } = type === 'MODIFIED' ? object.spec : {};
-        if (runId !== undefined && isArchived(object) && !times.has(runId))
-          times.set(runId, performance.now());
-      }
-    }
-  }
-  return {
-    times,
-    async waitFor(runIds) {
-      const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
-      const allSeen = async () => {
-        while (!runIds.every((runId) => times.has(runId))) await sleep(10, undefined, { signal: patience });
-      };
-      await Promise.race([watching, allSeen()]);
-    },
-    [Symbol.dispose]: () => stopping.abort(),
-  };
 }
