@@ -15,7 +15,7 @@ import { stopSignal } from './stop-signal.ts';
 const USAGE = `Usage: npm run bench -- [--quick] [--only a,b] [--json FILE]
 
 Starts kube-apiserver, etcd and Postgres in a temporary directory, with the processes of the product, measures for about
-twenty-five minutes, prints tables, and leaves nothing behind. Says of each target whether it was met; exits 1 only when a call
+half an hour, prints tables, and leaves nothing behind. Says of each target whether it was met; exits 1 only when a call
 fails, 2 when asked for what does not exist.
 
   --quick       few calls in one or two rounds: to see that it works
@@ -25,7 +25,7 @@ fails, 2 when asked for what does not exist.
 
 Sections, each on fresh servers:
 
-${SECTIONS.map(({ name, help }) => `  ${name.padEnd(13)} ${help}`).join('\n')}
+${SECTIONS.map(({ name, help }) => `  ${name.padEnd(15)} ${help}`).join('\n')}
 `;
 
 class UsageError extends Error {}
@@ -70,9 +70,10 @@ async function bench({ quick, sections }: Options, signal: AbortSignal): Promise
   const before = loadAverages();
   const reports: SectionReport[] = [];
   let machine: Machine | undefined;
+  for (const section of sections) await section.prepare?.({ onProgress: progressOf(section), signal });
   for (const section of sections) {
     const began = performance.now();
-    const onProgress = (message: string) => note(`${section.name}: ${message}`);
+    const onProgress = progressOf(section);
     onProgress('starting etcd, kube-apiserver and Postgres, durable as in production');
     const findings = await withStack({ product: THIS_PRODUCT, onProgress, signal }, async (stack) => {
       machine ??= await describeMachine(stack);
@@ -96,6 +97,10 @@ function explain(error: unknown, { aborted, reason }: AbortSignal): { message: s
   return error instanceof UsageError
     ? { message: error.message, exitCode: 2 }
     : { message: inspect(error), exitCode: 1 };
+}
+
+function progressOf({ name }: Section): (message: string) => void {
+  return (message) => note(`${name}: ${message}`);
 }
 
 function note(message: string): void {

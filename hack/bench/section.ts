@@ -7,7 +7,14 @@ export interface Section {
   readonly name: string;
   /** What it measures, for `--help`. */
   readonly help: string;
+  /** Makes ready what may be missing on a machine, before any section measures. */
+  prepare?(options: PrepareOptions): Promise<void>;
   measure(stack: BenchStack, options: SectionOptions): Promise<Findings>;
+}
+
+export interface PrepareOptions {
+  readonly onProgress: (message: string) => void;
+  readonly signal: AbortSignal;
 }
 
 export interface SectionOptions {

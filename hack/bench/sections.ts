@@ -6,6 +6,7 @@ import { growthSection } from './sections/growth.ts';
 import { latencySection } from './sections/latency.ts';
 import { liveSection } from './sections/live.ts';
 import { memorySection } from './sections/memory.ts';
+import { plainOperatorSection } from './sections/plain-operator.ts';
 import { retrieveSection } from './sections/retrieve.ts';
 import { startupSection } from './sections/startup.ts';
 import { storeSection } from './sections/store.ts';
@@ -18,6 +19,7 @@ export const SECTIONS: readonly Section[] = [
   liveSection,
   latencySection,
   drainSection,
+  plainOperatorSection,
   memorySection,
   cpuSection,
   databaseSection,

@@ -87,7 +87,7 @@ export async function withStack<T>(
 
 /** The logs go with the directory: what they complain of is told before. */
 async function tellComplaints(directory: string, onProgress: (message: string) => void): Promise<void> {
-  for (const role of ['controller', 'api']) {
+  for (const role of ['controller', 'api', 'plain-operator']) {
     const log = await readFile(join(directory, `${role}.log`), 'utf8').catch(() => '');
     const complaints = log.split('\n').filter((line) => /"level":"(warn|error|fatal)"/.test(line));
     for (const line of complaints.slice(-5)) onProgress(`${role}: ${line}`);
