@@ -31,14 +31,14 @@ const quarantined = (runId: string): ArchiveOutcome => ({
 });
 
 /** Groups whose transactions end when the test says so. */
-function openGroups() {
+function openGroups({ endsAlone = true } = {}) {
   const begun: string[][] = [];
   const alone: string[] = [];
   const ends: ((outcomes: readonly (ArchiveOutcome | undefined)[] | Error) => void)[] = [];
   const groups = new RunGroups({
     one: ({ runId }) => {
       alone.push(runId);
-      return Promise.resolve(quarantined(`${runId} alone`));
+      return endsAlone ? Promise.resolve(quarantined(`${runId} alone`)) : new Promise(() => undefined);
     },
     together: (runs) => {
       const { promise, resolve, reject } = Promise.withResolvers<readonly (ArchiveOutcome | undefined)[]>();
@@ -93,6 +93,14 @@ test('two of one slot take turns, and hold up nobody', async () => {
   expect(begun[2]).toEqual(['run 2']);
   await end(0);
   expect(begun[3]).toEqual(['again']);
+});
+
+test('one that is archived by itself in the end keeps its slot until then', async () => {
+  const { begun, alone, end, archive } = openGroups({ endsAlone: false });
+  void archive(makeRun(1));
+  void archive(makeRun(1, { runId: 'again' }));
+  await end(0, [undefined]);
+  expect([begun, alone]).toEqual([[['run 1']], ['run 1']]);
 });
 
 test.each([

@@ -11,7 +11,7 @@ const LARGE = 64 * 1024;
 export interface GroupArchive {
   /** Archives one run by itself. */
   one(run: ArchivableRun): Promise<ArchiveOutcome>;
-  /** Archives runs, no two of one slot or session, in one transaction; undefined for those to be archived by themselves. */
+  /** Archives runs, no two of one slot, in one transaction; undefined for those that are to be archived by themselves. */
   together(runs: readonly ArchivableRun[]): Promise<readonly (ArchiveOutcome | undefined)[]>;
 }
 
@@ -23,7 +23,7 @@ export class RunGroups {
   readonly #archive: GroupArchive;
   /** In the order in which they came. */
   readonly #waiting = new Set<Waiting>();
-  /** Of the runs in groups under way: two of one slot, which are of one session, take turns. */
+  /** Of the runs that have been taken up: two of one slot take turns. */
   readonly #slots = new Set<string>();
   #underWay = 0;
 
@@ -33,12 +33,16 @@ export class RunGroups {
 
   /** @throws what the archive threw for the run, or for the group that it was in */
   archive(run: ArchivableRun): Promise<ArchiveOutcome> {
-    // The session that it names may be that of any slot.
+    // The session that it names may be that of any slot: in company it would often be left out.
     if (run.sessionId !== undefined || run.sizeBytes > LARGE) return this.#archive.one(run);
     const { promise, resolve, reject } = Promise.withResolvers<ArchiveOutcome>();
-    this.#waiting.add({ run, slot: `${run.customerId} ${run.slot}`, resolve, reject });
+    const slot = `${run.customerId} ${run.slot}`;
+    this.#waiting.add({ run, slot, resolve, reject });
     this.#begin();
-    return promise;
+    return promise.finally(() => {
+      this.#slots.delete(slot);
+      this.#begin();
+    });
   }
 
   #begin(): void {
@@ -48,7 +52,6 @@ export class RunGroups {
       this.#underWay += 1;
       void this.#work(group).finally(() => {
         this.#underWay -= 1;
-        for (const { slot } of group) this.#slots.delete(slot);
         this.#begin();
       });
     }

@@ -79,7 +79,7 @@ const archiveState = z.object({
 
 const foundState = archiveState.extend({ position: z.number() });
 
-/** All that decides what becomes of a run, as of one moment. */
+/** All that decides what becomes of a run, read at once under its slot's lock. */
 export type ArchiveState = z.infer<typeof archiveState>;
 export type SessionRow = z.infer<typeof session>;
 
@@ -95,10 +95,11 @@ export async function getArchiveStates(
   runs: readonly ArchivableRun[],
 ): Promise<readonly { readonly run: ArchivableRun; readonly state: ArchiveState }[]> {
   const asked = Map.groupBy(runs.map(askOf), ({ variant }) => variant);
-  const found = await Promise.all(
-    [...asked].map(([variant, asks]) => connection.any(STATEMENTS[variant](JSON.stringify(asks)))),
-  );
-  const byPosition = new Map(found.flat().map((state) => [state.position, state]));
+  const byPosition = new Map<number, ArchiveState>();
+  for (const [variant, asks] of asked) {
+    const found = await connection.any(STATEMENTS[variant](JSON.stringify(asks)));
+    for (const state of found) byPosition.set(state.position, state);
+  }
   return runs.map((run, position) => {
     const state = byPosition.get(position);
     if (state === undefined) throw new Error(`nothing was read for run ${run.runId}`);

@@ -25,7 +25,7 @@ export async function archiveRun(pool: Connection, run: ArchivableRun, term?: Te
   try {
     return await pool.transaction(async (transaction) => {
       await lockSlot(transaction, run, term?.epoch);
-      const [outcome] = await archiveIn(transaction, [run], term);
+      const [outcome] = await carryOut(transaction, await decide(transaction, [run], term));
       if (outcome === undefined) throw new Error(`nothing became of run ${run.runId}`);
       return outcome;
     });
@@ -40,11 +40,12 @@ export async function archiveRun(pool: Connection, run: ArchivableRun, term?: Te
 }
 
 /**
- * Turns runs into rows as {@link archiveRun} does, all in one transaction, which costs little more than one run's. It never
- * waits for a slot, so that nobody who holds one holds up the others.
- * @param runs no two of one slot or of one session
+ * Turns runs into rows as {@link archiveRun} does, all in one transaction, which costs little more than one run's. It waits
+ * for no slot and not for long for a row, so that nobody who holds one holds up the others.
+ * @param runs no two of one slot
  * @returns what became of each; undefined for those that are to be archived by themselves, of which nothing was written:
- *   where their slot was locked, or, of all of them, where Postgres refused what one of them would have written
+ *   where their slot was locked or another run of the group is of the same session; or, of all of them, where what one of
+ *   them would have written was refused or locked
  * @throws DatabaseError when it could not be done now; StaleLeaderError when the term is over
  */
 export async function archiveTogether(
@@ -56,7 +57,8 @@ export async function archiveTogether(
     return await pool.transaction((transaction) => archiveUnlocked(transaction, runs, term));
   } catch (error) {
     const failure = toDatabaseError(error);
-    if (failure.kind === 'unavailable' || failure.kind === 'stale_leader') throw failure;
+    const isHeldUp = failure.sqlstate === LOCK_NOT_AVAILABLE;
+    if ((failure.kind === 'unavailable' && !isHeldUp) || failure.kind === 'stale_leader') throw failure;
     return runs.map(() => undefined);
   }
 }
@@ -67,24 +69,38 @@ async function archiveUnlocked(
   term: Term | undefined,
 ): Promise<readonly (ArchiveOutcome | undefined)[]> {
   const locked = await tryLockSlots(transaction, runs, term?.epoch);
-  const outcomes = await archiveIn(transaction, locked, term);
-  const outcomeOf = new Map(locked.map((run, index) => [run, outcomes[index]]));
+  const decided = withoutTwins(await decide(transaction, locked, term));
+  const outcomes = await carryOut(transaction, decided);
+  const outcomeOf = new Map(decided.map(({ run }, index) => [run, outcomes[index]]));
   return runs.map((run) => outcomeOf.get(run));
 }
 
-/** The slots are locked. @returns what became of each, in their order */
-async function archiveIn(
+/** What was read before the others of a group are written does not hold for a second run of one id, or of one session. */
+function withoutTwins(decided: readonly Decided[]): readonly Decided[] {
+  const taken = new Set<string>();
+  return decided.filter(({ run, decision }) => {
+    const joined = 'dataFrom' in decision ? decision.session?.joined?.id : undefined;
+    const ids = [run.runId, ...(joined === undefined ? [] : [joined])];
+    if (ids.some((id) => taken.has(id))) return false;
+    for (const id of ids) taken.add(id);
+    return true;
+  });
+}
+
+/** The slots are locked. */
+async function decide(
   transaction: Connection,
   runs: readonly ArchivableRun[],
   term: Term | undefined,
-): Promise<readonly (ArchivedRun | RejectedRun)[]> {
+): Promise<readonly Decided[]> {
   const states = await getArchiveStates(transaction, runs);
-  const decided = states.map(({ run, state }) => {
+  return states.map(({ run, state }) => {
     if (term !== undefined) requireTerm(term, state);
     return { run, state, decision: decideArchive(run, state) };
   });
-  return carryOut(transaction, decided);
 }
+
+const LOCK_NOT_AVAILABLE = '55P03';
 
 interface Decided<Decision = ArchiveDecision> {
   readonly run: ArchivableRun;
@@ -100,9 +116,10 @@ async function carryOut(
   const writes: PlannedWrite[] = [];
   const told: CommittedRun[] = [];
   const outcomes: (ArchivedRun | RejectedRun)[] = [];
+  const repositories = await touchRepositories(transaction, decided);
   for (const { run, state, decision } of decided) {
     if ('dataFrom' in decision) {
-      const planned = await planWrite(transaction, { run, state, decision });
+      const planned = await planWrite(transaction, { run, state, decision }, repositories);
       writes.push({ ...planned, index: outcomes.length });
       outcomes.push(planned.archived);
     } else if ('executionId' in decision) {
@@ -129,6 +146,26 @@ async function carryOut(
   return outcomes;
 }
 
+/** Each once, and always in the same order, so that no two groups wait for each other. */
+async function touchRepositories(
+  transaction: Connection,
+  decided: readonly Decided[],
+): Promise<ReadonlyMap<string, string>> {
+  const stale = new Map(
+    decided
+      .filter(({ decision, state: { repository } }) => 'dataFrom' in decision && repository?.stale !== false)
+      .map(({ run }) => [repositoryKey(run), run]),
+  );
+  const touched = new Map<string, string>();
+  for (const [key, run] of [...stale].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    touched.set(key, await touchRepository(transaction, run));
+  return touched;
+}
+
+function repositoryKey({ customerId, repository }: ArchivableRun): string {
+  return `${customerId} ${repository.forge}/${repository.namespace}/${repository.name}`;
+}
+
 interface PlannedWrite {
   /** What it will have come to, but for its transitions. */
   readonly archived: ArchivedRun;
@@ -140,10 +177,11 @@ interface PlannedWrite {
 async function planWrite(
   transaction: Connection,
   { run, state, decision }: Decided<WriteDecision>,
+  repositories: ReadonlyMap<string, string>,
 ): Promise<Omit<PlannedWrite, 'index'>> {
-  const { repository, now: committedAt } = state;
-  const repositoryId =
-    repository === null || repository.stale ? await touchRepository(transaction, run) : repository.id;
+  const { now: committedAt } = state;
+  const repositoryId = repositories.get(repositoryKey(run)) ?? state.repository?.id;
+  if (repositoryId === undefined) throw new Error(`run ${run.runId} has no repository`);
   const order = decision.order ?? (await drawRunOrder(transaction));
   const session = decision.session && planSessionWrite(decision.session);
   const { disposition, dataFrom } = decision;

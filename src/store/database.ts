@@ -2,6 +2,7 @@ import {
   type CommonQueryMethods,
   createPool,
   type DatabasePool,
+  type DatabaseTransactionConnection,
   type Interceptor,
   SchemaValidationError,
   sql,
@@ -109,8 +110,39 @@ function translateErrors(slonik: DatabasePool): Connection {
     maybeOne: (query) => translated(slonik.maybeOne(query)),
     one: (query) => translated(slonik.one(query)),
     query: (query) => translated(slonik.query(query)),
-    transaction: (body) => translated(slonik.transaction(body)),
+    transaction: (body, ...limits) =>
+      translated(slonik.transaction((transaction) => body(takingTurns(transaction)), ...limits)),
   };
+}
+
+/**
+ * A transaction that refuses a statement while another one is under way: beside one that fails it would be carried out after the
+ * ROLLBACK, by itself, without a lock.
+ */
+function takingTurns(transaction: DatabaseTransactionConnection): DatabaseTransactionConnection {
+  let underWay: Promise<unknown> | undefined;
+  const inTurn = async <T>(statement: () => Promise<T>): Promise<T> => {
+    if (underWay !== undefined) {
+      // Nor does the ROLLBACK that follows get before its answer.
+      await Promise.allSettled([underWay]);
+      throw new Error('another statement of this transaction is under way: await it first');
+    }
+    const result = statement();
+    underWay = result;
+    try {
+      return await result;
+    } finally {
+      underWay = undefined;
+    }
+  };
+  const guarded: Pick<Connection, 'any' | 'maybeOne' | 'one' | 'query'> = {
+    any: (query) => inTurn(() => transaction.any(query)),
+    maybeOne: (query) => inTurn(() => transaction.maybeOne(query)),
+    one: (query) => inTurn(() => transaction.one(query)),
+    query: (query) => inTurn(() => transaction.query(query)),
+  };
+  // All else is as it was; its methods are not its own, which a spread would copy alone.
+  return Object.assign(Object.create(transaction) as DatabaseTransactionConnection, guarded);
 }
 
 /** slonik carries a row's schema along, but leaves it to an interceptor to apply it. */

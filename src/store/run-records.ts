@@ -112,10 +112,11 @@ export function recordOf(sessions: FragmentSqlToken): {
       SELECT customer_id, 'phaserun.' || disposition, audit FROM r ORDER BY position
     ), unquarantined AS (
       DELETE FROM quarantined_runs q USING r
-      WHERE q.run_id = ANY(ARRAY(SELECT run_id FROM r)) AND q.run_id = r.run_id AND q.customer_id = r.customer_id
+      WHERE q.ctid = ANY(${placesOf('quarantined_runs', sql.fragment`t.run_id = r.run_id`)})
+        AND q.run_id = r.run_id AND q.customer_id = r.customer_id
     ), no_duplicate AS (
       DELETE FROM duplicate_runs d USING r
-      WHERE d.run_id = ANY(ARRAY(SELECT run_id FROM r WHERE disposition <> 'duplicate'))
+      WHERE d.ctid = ANY(${placesOf('duplicate_runs', sql.fragment`t.run_id = r.run_id AND r.disposition <> 'duplicate'`)})
         AND d.run_id = r.run_id AND d.customer_id = r.customer_id
     )`,
     transitions: sql.fragment`coalesce(
@@ -126,6 +127,18 @@ export function recordOf(sessions: FragmentSqlToken): {
     )`,
     notification: sql.fragment`pg_notify('phaserun_committed', r.committed)`,
   };
+}
+
+/**
+ * An array of where the rows `t` of a table are that belong to rows of `r`. They are looked up for each, through the index, however
+ * old a plan is and however many rows the table has come to have since; a join might read all of it.
+ */
+export function placesOf(table: string, belongs: FragmentSqlToken): FragmentSqlToken {
+  return sql.fragment`ARRAY(
+    SELECT place.ctid FROM r CROSS JOIN LATERAL (
+      SELECT t.ctid FROM ${sql.identifier([table])} t WHERE ${belongs} OFFSET 0
+    ) AS place
+  )`;
 }
 
 const recordStatement = makeRecordStatement();

@@ -16,7 +16,7 @@ import type { Connection } from './database.ts';
 import { executionsOf } from './executions-table.ts';
 import { byteaOf, ofOneParameter } from './one-parameter.ts';
 import { RacedError } from './raced-error.ts';
-import { RECORD_COLUMNS, recordOf, recordRow, transition } from './run-records.ts';
+import { placesOf, RECORD_COLUMNS, recordOf, recordRow, transition } from './run-records.ts';
 
 /** What is to be written of the session that a run takes part in. */
 export interface SessionWrite {
@@ -77,10 +77,11 @@ export async function writeRuns(
   writes: readonly RunWrite[],
 ): Promise<readonly (readonly SessionTransition[])[]> {
   const rows = Map.groupBy(writes.map(rowOf), ({ phase }) => phase);
-  const done = await Promise.all(
-    [...rows].map(([phase, ofPhase]) => connection.any(STATEMENTS[phase](JSON.stringify(ofPhase)))),
-  );
-  const byPosition = new Map(done.flat().map((each) => [each.position, each]));
+  const byPosition = new Map<number, z.infer<typeof written>>();
+  for (const [phase, ofPhase] of rows) {
+    const done = await connection.any(STATEMENTS[phase](JSON.stringify(ofPhase)));
+    for (const each of done) byPosition.set(each.position, each);
+  }
   return writes.map(({ run, session }, position) => {
     const each = byPosition.get(position);
     if (each?.isWritten !== true) throw new RacedError(`payload ${run.sha256} is gone`);
@@ -161,7 +162,7 @@ const openSessions = sql.fragment`
   FROM r WHERE session_write = 'create'
   RETURNING id, customer_id, role, task_id, repository_id, subject, outcome`;
 
-/** Moves sessions from the states they were read in. They are looked up by key, however many sessions there are. */
+/** Moves sessions from the states they were read in. */
 const moveSessions = sql.fragment`
   UPDATE sessions s
   SET
@@ -170,7 +171,7 @@ const moveSessions = sql.fragment`
     last_run_order = greatest(s.last_run_order, r.run_order),
     updated_at = now()
   FROM r
-  WHERE s.id = ANY(ARRAY(SELECT session_id FROM r WHERE session_write = 'move'))
+  WHERE s.ctid = ANY(${placesOf('sessions', sql.fragment`r.session_write = 'move' AND t.id = r.session_id`)})
     AND s.id = r.session_id AND s.customer_id = r.customer_id AND s.status = r.session_from
   RETURNING s.id, s.customer_id, s.role, s.task_id, s.repository_id, s.subject, s.outcome`;
 

@@ -29,8 +29,12 @@ function lockKey({ customerId, slot }: Pick<ArchivableRun, 'customerId' | 'slot'
 
 const lockedSlot = z.object({ position: z.number() });
 
+/** How long a transaction of several slots waits for a row that somebody else holds: less than it takes to find a deadlock. */
+const LOCK_TIMEOUT_MS = 200;
+
 /**
- * Locks, as {@link lockSlot} does, those of the runs' slots that nobody else works on, and waits for none.
+ * Locks, as {@link lockSlot} does, those of the runs' slots that nobody else works on, and waits for none. Nor will the
+ * transaction wait long for any row: it fails with 55P03.
  * @returns the runs whose slots are locked, in their order
  */
 export async function tryLockSlots(
@@ -41,6 +45,7 @@ export async function tryLockSlots(
   const locked = await connection.any(sql.prepared('try_lock_slots', lockedSlot)`
     SELECT key.position
     FROM
+      set_config('lock_timeout', ${`${LOCK_TIMEOUT_MS}ms`}, true),
       pg_advisory_xact_lock_shared(${EPOCH_LOCKS}, ${epoch ?? null}::integer),
       unnest(${sql.array(runs.map(lockKey), 'text')}) WITH ORDINALITY AS key (slot, position)
     WHERE pg_try_advisory_xact_lock(hashtextextended(key.slot, 0))

@@ -123,6 +123,23 @@ describe('archiveRun, cut off', () => {
   });
 });
 
+test.each([
+  ['fails', sql.unsafe`SELECT 1 / 0`, 'division by zero'],
+  ['succeeds', sql.unsafe`SELECT 1`, 'await it first'],
+])(
+  'beside a statement that %s no other of its transaction is carried out, then or after its end',
+  async (_, first, why) => {
+    const { customerId } = await makeCustomer(one);
+    const audit = sql.unsafe`INSERT INTO audit_events (customer_id, event_type) VALUES (${customerId}, 'test')`;
+    const together = one.transaction((transaction) =>
+      Promise.all([transaction.query(first), transaction.query(audit), transaction.query(audit)]),
+    );
+    await expect(together).rejects.toThrow(why);
+    await one.transaction((transaction) => transaction.query(sql.unsafe`LOCK TABLE audit_events`));
+    expect(await countRows(one, 'audit_events', customerId)).toBe(0);
+  },
+);
+
 /** A pool whose transactions lose their server process before their nth statement. */
 function cutBefore(pool: Connection, nth: number): Connection {
   return {

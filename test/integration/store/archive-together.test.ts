@@ -3,7 +3,8 @@ import { sql } from 'slonik';
 import { afterAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { digestOf } from '../../../src/domain/digest.ts';
-import type { ArchivableRun, ArchiveOutcome } from '../../../src/domain/run.ts';
+import { PHASES } from '../../../src/domain/phase.ts';
+import type { ArchivableRun, ArchivedRun, ArchiveOutcome } from '../../../src/domain/run.ts';
 import { archiveRun, archiveTogether } from '../../../src/store/archive.ts';
 import type { Connection } from '../../../src/store/database.ts';
 import { Leadership } from '../../../src/store/leadership.ts';
@@ -157,16 +158,102 @@ describe('archiveTogether', () => {
     expect(dispositions(await archiveTogether(pool, runs))).toEqual(['unchanged', 'inserted', 'unchanged']);
   });
 
-  test('writes nothing of any when Postgres refuses one, which is then found one by one', async () => {
+  test('writes nothing of any when Postgres refuses one, then or later', async () => {
     const { customerId } = await makeCustomer(pool);
-    const runs = ['ok', 'bad \0', 'fine'].map((data, index) =>
-      makeRun({ customerId, issueNumber: index + 1, order: 1024, data: { data } }),
+    const runs = (['bad \0', 'ok', 'fine'] as const).map((data, index) =>
+      makeRun({
+        customerId,
+        phase: PHASES[index] ?? 'scan',
+        issueNumber: index + 1,
+        order: 1024,
+        data: { data },
+      }),
     );
-    expect(dispositions(await archiveTogether(pool, runs))).toEqual([undefined, undefined, undefined]);
-    for (const table of ['validation_executions', 'sessions', 'audit_events', 'quarantined_runs'])
+    // The repository is there, as it would have to be for any of them to be written by itself.
+    await pool.query(sql.unsafe`
+      INSERT INTO repositories (customer_id, forge_type, namespace, name, full_path)
+      VALUES (${customerId}, 'github', 'acme', 'nodegoat', 'acme/nodegoat')
+    `);
+    for (let attempt = 0; attempt < 5; attempt += 1)
+      expect(dispositions(await archiveTogether(pool, runs))).toEqual([undefined, undefined, undefined]);
+    // Were a statement carried out after the transaction had ended, it would hold up this one.
+    await pool.transaction((transaction) => transaction.query(sql.unsafe`LOCK TABLE audit_events`));
+    const tables = ['scan', 'validation', 'mitigation'].map((phase) => `${phase}_executions`);
+    for (const table of [...tables, 'sessions', 'audit_events', 'quarantined_runs'])
       expect([table, await countRows(pool, table, customerId)]).toEqual([table, 0]);
     const outcomes = await Promise.all(runs.map((run) => archiveRun(pool, run)));
-    expect(dispositions(outcomes)).toEqual(['inserted', 'quarantined', 'inserted']);
+    expect(dispositions(outcomes)).toEqual(['quarantined', 'inserted', 'inserted']);
+  });
+
+  test('does not wait for a row that somebody holds: all are left, and those that need it not are archived alone', async () => {
+    const [held, free] = [await makeCustomer(pool), await makeCustomer(pool)];
+    await subscribe(held.customerId);
+    const runs = [held, free].map(({ customerId }) => makeRun({ customerId, order: 1024 }));
+    const [waiting, untouched] = runs as [ArchivableRun, ArchivableRun];
+    await other.transaction(async (transaction) => {
+      await transaction.query(sql.unsafe`
+        SELECT FROM webhook_subscriptions WHERE customer_id = ${held.customerId} FOR UPDATE
+      `);
+      expect(dispositions(await archiveTogether(pool, runs))).toEqual([undefined, undefined]);
+      expect(await archiveRun(pool, untouched)).toMatchObject({ disposition: 'inserted' });
+      expect(await countRows(transaction, 'validation_executions', held.customerId)).toBe(0);
+    });
+    expect(await archiveRun(pool, waiting)).toMatchObject({ disposition: 'inserted' });
+  });
+
+  test('leaves out the second of two runs that join one session', async () => {
+    const { customerId } = await makeCustomer(pool);
+    const first = makeRun({ customerId, issueNumber: 1, order: 1024, status: 'running' });
+    const { session } = (await archiveRun(pool, first)) as ArchivedRun;
+    const second = makeRun({
+      customerId,
+      issueNumber: 2,
+      order: 1024,
+      status: 'running',
+      sessionId: session?.id ?? '',
+    });
+    await archiveRun(pool, second);
+    const { sessionId: _, ...moved } = makeRun({ ...second, status: 'completed', data: { validated: true } });
+    const outcomes = await archiveTogether(pool, [
+      makeRun({ customerId, issueNumber: 1, order: 2048, phase: 'mitigation' }),
+      moved,
+    ]);
+    expect(dispositions(outcomes)).toEqual(['inserted', undefined]);
+    expect(await archiveRun(pool, moved)).toMatchObject({ disposition: 'updated' });
+    expect(await listSessions(pool, customerId)).toMatchObject([{ status: 'completed', outcome: 'fixed' }]);
+  });
+
+  test('leaves out the second of two runs with one id, which is refused by itself', async () => {
+    const { customerId } = await makeCustomer(pool);
+    const run = makeRun({ customerId, issueNumber: 1, order: 1024 });
+    const twin = makeRun({ ...run, phase: 'scan', commitSha: 'abc', data: { another: true } });
+    expect(dispositions(await archiveTogether(pool, [run, twin]))).toEqual(['inserted', undefined]);
+    expect(await archiveRun(pool, twin)).toMatchObject({ disposition: 'rejected', reason: 'RunIdTaken' });
+  });
+
+  test('touches each repository once and in one order, so that no two groups wait for each other', async () => {
+    const { customerId } = await makeCustomer(pool);
+    const runs = ['c', 'a', 'b', 'a', 'c'].map((name, index) =>
+      makeRun({ customerId, issueNumber: index + 1, order: 1024, repository: repository(name) }),
+    );
+    const touched: unknown[] = [];
+    const recording: Connection = {
+      ...pool,
+      transaction: (body) =>
+        pool.transaction((transaction) =>
+          body({
+            ...transaction,
+            any: (query) => transaction.any(query),
+            one: (query) => {
+              if ('name' in query && query.name === 'touch_repository') touched.push(query.values[3]);
+              return transaction.one(query);
+            },
+          }),
+        ),
+    };
+    await archiveTogether(recording, runs);
+    expect(touched).toEqual(['a', 'b', 'c']);
+    expect(await countRows(pool, 'validation_executions', customerId)).toBe(5);
   });
 
   test('of a leader of before archives nothing', async () => {
@@ -218,15 +305,21 @@ describe('archiveTogether', () => {
           customerId,
           order: 1024,
           issueNumber: first + index,
-          repository: repository(`new-${(first + index) % 5}`),
+          repository: repository(`new-${(first * (index + 1)) % 7}`),
         }),
       );
-    const groups = [1, 101, 201, 301, 401, 501].map(group);
+    const archive = async (connection: Connection, runs: readonly ArchivableRun[]) => {
+      const outcomes = await archiveTogether(connection, runs);
+      // On a busy machine one may have waited too long.
+      return Promise.all(runs.map(async (run, index) => outcomes[index] ?? archiveRun(connection, run)));
+    };
     const outcomes = await Promise.all(
-      groups.map((runs, index) => archiveTogether(index % 2 === 0 ? pool : other, runs)),
+      [1, 101, 201, 301, 401, 501].map((first, index) =>
+        archive(index % 2 === 0 ? pool : other, group(first)),
+      ),
     );
     expect(new Set(dispositions(outcomes.flat()))).toEqual(new Set(['inserted']));
-    expect(await countRows(pool, 'repositories', customerId)).toBe(5);
+    expect(await countRows(pool, 'validation_executions', customerId)).toBe(72);
     expect(await countRows(pool, 'sessions', customerId)).toBe(72);
   });
 });
