@@ -118,7 +118,7 @@ async function archivedTimes(
   const runOf = new Map(runs.map((run) => [run.runId, run]));
   await rows.waitFor([...runOf.keys()], stack.signal);
   const times = [...rows.times].filter(([runId]) => runOf.has(runId));
-  // Whoever has written a row writes its status before it takes the next run.
+  // Statuses are begun in the order of the rows, no more than the callers' number at once: those of the last rows end last.
   const lastRows = times.slice(-2 * CALLERS).flatMap(([runId]) => runOf.get(runId) ?? []);
   for (const run of lastRows) await untilArchived(stack, run, kind);
   const settled = performance.now();

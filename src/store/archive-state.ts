@@ -6,7 +6,7 @@ import { SESSION_OUTCOMES, SESSION_STATES } from '../domain/session.ts';
 import { sessionSubject } from '../domain/slot.ts';
 import { placeOf } from './archive-decision.ts';
 import type { Connection } from './database.ts';
-import { executionsOf } from './executions-table.ts';
+import { executionsOf, IN_SLOT_OF_ROW, type SlotKind, slotKindOf } from './executions-table.ts';
 import { byteaOf, ofOneParameter } from './one-parameter.ts';
 
 const session = z.object({
@@ -83,9 +83,6 @@ const foundState = archiveState.extend({ position: z.number() });
 export type ArchiveState = z.infer<typeof archiveState>;
 export type SessionRow = z.infer<typeof session>;
 
-/** A kind of slot: it decides which table is read, by which index. */
-type Variant = Phase | 'scan_by_issue';
-
 /**
  * Reads everything the decisions need, by one statement for each kind of slot; the locks of all slots must be held.
  * @returns each run with its state, in their order
@@ -94,10 +91,10 @@ export async function getArchiveStates(
   connection: Connection,
   runs: readonly ArchivableRun[],
 ): Promise<readonly { readonly run: ArchivableRun; readonly state: ArchiveState }[]> {
-  const asked = Map.groupBy(runs.map(askOf), ({ variant }) => variant);
+  const asked = Map.groupBy(runs.map(askOf), ({ kind }) => kind);
   const byPosition = new Map<number, ArchiveState>();
-  for (const [variant, asks] of asked) {
-    const found = await connection.any(STATEMENTS[variant](JSON.stringify(asks)));
+  for (const [kind, asks] of asked) {
+    const found = await connection.any(STATEMENTS[kind](JSON.stringify(asks)));
     for (const state of found) byPosition.set(state.position, state);
   }
   return runs.map((run, position) => {
@@ -111,7 +108,7 @@ export async function getArchiveStates(
 function askOf(run: ArchivableRun, position: number) {
   const { repository, customerId } = run;
   return {
-    variant: variantOf(run),
+    kind: slotKindOf(run),
     position,
     run_id: run.runId,
     customer_id: customerId,
@@ -134,15 +131,11 @@ function askOf(run: ArchivableRun, position: number) {
   };
 }
 
-function variantOf(run: ArchivableRun): Variant {
-  return run.phase === 'scan' && run.commitSha === undefined ? 'scan_by_issue' : run.phase;
-}
-
-function makeStatement(variant: Variant): (asks: string) => QuerySqlToken<typeof foundState> {
-  const phase = variant === 'scan_by_issue' ? 'scan' : variant;
+function makeStatement(kind: SlotKind): (asks: string) => QuerySqlToken<typeof foundState> {
+  const phase = kind === 'scan_by_issue' ? 'scan' : kind;
   const table = executionsOf(phase);
   // LATERAL and OFFSET 0: looked up for each run, through the index, however many rows there are in all.
-  return ofOneParameter(sql.prepared(`get_archive_states.${variant}`, foundState)`
+  return ofOneParameter(sql.prepared(`get_archive_states.${kind}`, foundState)`
     SELECT
       r.position,
       database_incarnation() AS incarnation,
@@ -176,12 +169,12 @@ function makeStatement(variant: Variant): (asks: string) => QuerySqlToken<typeof
       ) AS "slotTombstone",
       (
         SELECT ${neighbourJson} FROM ${table} e
-        WHERE ${ofSlot(variant)} AND e.run_order <= coalesce(r.place, 9223372036854775807)
+        WHERE ${ofSlot(kind)} AND e.run_order <= coalesce(r.place, 9223372036854775807)
         ORDER BY e.run_order DESC LIMIT 1
       ) AS before,
       (
         SELECT ${neighbourJson} FROM ${table} e
-        WHERE ${ofSlot(variant)} AND e.run_order > r.place
+        WHERE ${ofSlot(kind)} AND e.run_order > r.place
         ORDER BY e.run_order LIMIT 1
       ) AS after,
       (
@@ -216,16 +209,9 @@ function makeStatement(variant: Variant): (asks: string) => QuerySqlToken<typeof
   `);
 }
 
-function ofSlot(variant: Variant): FragmentSqlToken {
-  return sql.fragment`e.customer_id = r.customer_id AND e.repository_id = repository.id AND ${SLOT_COLUMNS[variant]}`;
+function ofSlot(kind: SlotKind): FragmentSqlToken {
+  return sql.fragment`e.customer_id = r.customer_id AND e.repository_id = repository.id AND ${IN_SLOT_OF_ROW[kind]}`;
 }
-
-const SLOT_COLUMNS: Readonly<Record<Variant, FragmentSqlToken>> = {
-  scan: sql.fragment`e.commit_sha = r.commit_sha`,
-  scan_by_issue: sql.fragment`e.commit_sha IS NULL AND e.issue_number = r.issue_number`,
-  validation: sql.fragment`e.issue_number = r.issue_number`,
-  mitigation: sql.fragment`e.issue_number = r.issue_number`,
-};
 
 const ofSubject = sql.fragment`
   s.customer_id = r.customer_id AND s.repository_id = repository.id AND s.subject = r.subject`;
